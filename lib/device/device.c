@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: MIT
+/* Devices, buffers and jobs: the checks that every backend relies on. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "device/backend.h"
+#include "util/error.h"
+
+#define TIMEOUT_DEFAULT_MS 120000u
+#define BUFFER_MAX ((uint64_t)1 << 36)
+
+struct vgg_device {
+	struct vgg_backend *backend; /* NULL: the CPU alone */
+	enum vgg_device_kind kind;
+	uint32_t timeout_ms;
+};
+
+static const char *const kind_names[] = {
+	[VGG_DEVICE_CPU] = "cpu",
+	[VGG_DEVICE_SIM] = "sim",
+	[VGG_DEVICE_CARD] = "card",
+};
+
+static const struct {
+	const char *name, *text;
+} statuses[] = {
+#define VGG_STATUS_ENTRY(name, code, text) [code] = { #name, text },
+	VGG_HW_STATUSES(VGG_STATUS_ENTRY)
+#undef VGG_STATUS_ENTRY
+};
+
+#define STATUS_COUNT (sizeof(statuses) / sizeof(*statuses))
+
+const char *vgg_status_name(uint32_t status)
+{
+	return status < STATUS_COUNT && statuses[status].name ?
+		       statuses[status].name : "UNKNOWN";
+}
+
+const char *vgg_status_text(uint32_t status)
+{
+	return status < STATUS_COUNT && statuses[status].text ?
+		       statuses[status].text :
+		       "a status this library doesn't know";
+}
+
+/* Which kind of device a name means. */
+static int find_kind(const char *name, enum vgg_device_kind *kind)
+{
+	if (!name || !strcmp(name, "auto") || !strcmp(name, "sim"))
+		*kind = VGG_DEVICE_SIM;
+	else if (!strcmp(name, "cpu"))
+		*kind = VGG_DEVICE_CPU;
+	else
+		return vgg_fail(NO_DEVICE, name,
+				"use auto, sim or cpu",
+				"this version of the library drives no device "
+				"nodes");
+	return 0;
+}
+
+int vgg_device_open(const char *name, const struct vgg_device_options *options,
+		    struct vgg_device **device)
+{
+	struct vgg_device_options o = VGG_INIT(o);
+	struct vgg_device *d;
+	int err;
+
+	if (options)
+		memcpy(&o, options, options->size < sizeof(o) ? options->size :
+								sizeof(o));
+	d = calloc(1, sizeof(*d));
+	if (!d)
+		return vgg_fail_memory("a device");
+	d->timeout_ms = o.timeout_ms ? o.timeout_ms : TIMEOUT_DEFAULT_MS;
+	err = find_kind(name, &d->kind);
+	if (!err && d->kind == VGG_DEVICE_SIM)
+		err = vgg_sim_backend_open(&o, &d->backend);
+	if (err)
+		free(d);
+	else
+		*device = d;
+	return err;
+}
+
+void vgg_device_close(struct vgg_device *d)
+{
+	if (!d)
+		return;
+	if (d->backend)
+		d->backend->ops->close(d->backend);
+	free(d);
+}
+
+int vgg_device_info(struct vgg_device *d, struct vgg_device_info *info)
+{
+	struct vgg_device_info i = { .size = info->size };
+	int err = 0;
+
+	snprintf(i.name, sizeof(i.name), "CPU only");
+	if (d->backend)
+		err = d->backend->ops->info(d->backend, &i);
+	i.kind = d->kind;
+	i.kind_name = kind_names[d->kind];
+	memcpy(info, &i, info->size < sizeof(i) ? info->size : sizeof(i));
+	return err;
+}
+
+static int need_card(const struct vgg_device *d, const char *what)
+{
+	if (d->backend)
+		return 0;
+	return vgg_fail(NO_DEVICE, "cpu", "open the device as auto or sim",
+			"%s need a card", what);
+}
+
+int vgg_buffer_create(struct vgg_device *d, uint64_t bytes,
+		      enum vgg_buffer_place place, struct vgg_buffer **buffer)
+{
+	int err = need_card(d, "buffers");
+
+	if (err)
+		return err;
+	if (!bytes || bytes > BUFFER_MAX)
+		return vgg_fail(BAD_ARGUMENT, "buffer",
+				"ask for 1 to 2^36 bytes", "a buffer of %llu bytes",
+				(unsigned long long)bytes);
+	err = d->backend->ops->buffer_create(d->backend, bytes, place, buffer);
+	if (err)
+		return err;
+	(*buffer)->device = d;
+	(*buffer)->place = place;
+	(*buffer)->bytes = bytes;
+	return 0;
+}
+
+void vgg_buffer_destroy(struct vgg_buffer *buffer)
+{
+	if (buffer)
+		buffer->device->backend->ops->buffer_destroy(
+			buffer->device->backend, buffer);
+}
+
+uint64_t vgg_buffer_address(const struct vgg_buffer *buffer)
+{
+	return buffer->address;
+}
+
+uint64_t vgg_buffer_bytes(const struct vgg_buffer *buffer)
+{
+	return buffer->bytes;
+}
+
+void *vgg_buffer_map(struct vgg_buffer *buffer)
+{
+	return buffer->map;
+}
+
+int vgg_buffer_prepare(struct vgg_buffer *buffer, unsigned int access)
+{
+	const struct vgg_backend_ops *ops = buffer->device->backend->ops;
+
+	return ops->buffer_prepare ? ops->buffer_prepare(buffer, access) : 0;
+}
+
+int vgg_buffer_finish(struct vgg_buffer *buffer, unsigned int access)
+{
+	const struct vgg_backend_ops *ops = buffer->device->backend->ops;
+
+	return ops->buffer_finish ? ops->buffer_finish(buffer, access) : 0;
+}
+
+int vgg_submit(struct vgg_device *d, const struct vgg_job *job,
+	       uint64_t *ticket)
+{
+	int err = need_card(d, "jobs");
+
+	/* What the stream says is the card's to check, with its own names. */
+	return err ? err : d->backend->ops->submit(d->backend, job, ticket);
+}
+
+static int job_failed(const struct vgg_completion *c)
+{
+	const char *next = "report it: the library's own commands are legal";
+	char where[64];
+
+	snprintf(where, sizeof(where), "command %u (layer tag %u)", c->index,
+		 c->tag);
+	if (c->status == VGG_STATUS_TIMEOUT || c->status == VGG_STATUS_ABORTED)
+		return vgg_fail(DEVICE_TIMEOUT, where,
+				"raise the limit, or reset the card",
+				"%s: %s", vgg_status_name(c->status),
+				vgg_status_text(c->status));
+	if (c->status >= VGG_STATUS_RING)
+		next = "run again; if it returns, the card is faulty";
+	return vgg_fail(DEVICE_FAULT, where, next, "%s: %s",
+			vgg_status_name(c->status), vgg_status_text(c->status));
+}
+
+int vgg_wait(struct vgg_device *d, uint64_t ticket,
+	     struct vgg_completion *completion)
+{
+	struct vgg_completion c = VGG_INIT(c);
+	int err = need_card(d, "jobs");
+
+	if (!err)
+		err = d->backend->ops->wait(d->backend, ticket, d->timeout_ms,
+					    &c);
+	if (err)
+		return err;
+	if (completion) {
+		c.size = completion->size;
+		memcpy(completion, &c, c.size < sizeof(c) ? c.size : sizeof(c));
+	}
+	return c.status == VGG_STATUS_OK ? 0 : job_failed(&c);
+}

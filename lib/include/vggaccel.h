@@ -1,0 +1,393 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * libvggaccel: VGG-family networks on an int8 convolution card and the CPU.
+ *
+ *   struct vgg_device *dev;
+ *   struct vgg_model *model;
+ *   struct vgg_session *session;
+ *   struct vgg_result result;
+ *
+ *   vgg_device_open("auto", NULL, &dev);
+ *   vgg_model_load("vgg16.safetensors", &model);
+ *   vgg_session_create(dev, model, NULL, &session);
+ *   vgg_session_run_file(session, "cat.jpg", &result);
+ *
+ * Conventions. Functions that can fail return 0 or a negative errno, and leave
+ * code, place and next step in vgg_error_last(). The library never prints and
+ * never exits. Structs passed in start with `size`, to be set to sizeof the
+ * struct by VGG_INIT(); fields a caller doesn't know stay 0, and 0 is always
+ * the default. Types without a definition here are opaque. A handle may be
+ * used by one thread at a time; different handles are independent, except that
+ * a device must outlive its sessions and buffers, and a model its sessions.
+ * Where a layer runs never changes a byte of an int8 result.
+ */
+#ifndef VGGACCEL_H
+#define VGGACCEL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* struct vgg_session_options o = VGG_INIT(o); */
+#define VGG_INIT(object) { .size = sizeof(object) }
+
+/* "major.minor.patch"; constant. */
+const char *vgg_version(void);
+
+/*
+ * Errors: E(NAME, errno, text). The name is stable and meant for programs and
+ * search engines; errno is what functions return (negated).
+ */
+#define VGG_ERRORS(E) \
+	E(NO_MEMORY,	     ENOMEM,	 "out of memory") \
+	E(BAD_ARGUMENT,	     EINVAL,	 "bad argument") \
+	E(NO_FILE,	     ENOENT,	 "file cannot be opened") \
+	E(FILE_IO,	     EIO,	 "file cannot be read or written") \
+	E(MODEL_FORMAT,	     EBADMSG,	 "damaged or unknown model file") \
+	E(MODEL_UNSUPPORTED, EOPNOTSUPP, "network uses something unsupported") \
+	E(MODEL_SHAPE,	     ERANGE,	 "sizes in the network don't fit together") \
+	E(MODEL_PRECISION,   ENODATA,	 "model file has no weights of this precision") \
+	E(IMAGE_FORMAT,	     EBADMSG,	 "damaged or unknown image file") \
+	E(IMAGE_UNSUPPORTED, EOPNOTSUPP, "kind of image is unsupported") \
+	E(IMAGE_SIZE,	     EFBIG,	 "image is too large") \
+	E(ARRAY_FORMAT,	     EBADMSG,	 "damaged or unsupported .npy file") \
+	E(LABELS_FORMAT,     EBADMSG,	 "damaged labels file") \
+	E(CALIBRATION,	     EINVAL,	 "calibration failed") \
+	E(NO_DEVICE,	     ENODEV,	 "no such device") \
+	E(DEVICE_LOST,	     ENXIO,	 "device is gone") \
+	E(DEVICE_FAULT,	     EREMOTEIO,	 "device refused or failed a job") \
+	E(DEVICE_TIMEOUT,    ETIMEDOUT,	 "device did not finish in time") \
+	E(DEVICE_MEMORY,	     ENOSPC,	 "device memory is full") \
+	E(DEVICE_VERSION,    EPROTO,	 "device and library do not fit together") \
+	E(RESULT_MISMATCH,   EILSEQ,	 "card and CPU disagree") \
+	E(THREADS,	     EAGAIN,	 "threads cannot be started") \
+	E(INTERRUPTED,	     ECANCELED,	 "stopped by the caller")
+
+#define VGG_ERROR_ENUM(name, number, text) VGG_ERROR_##name,
+enum vgg_error_code { VGG_ERROR_NONE, VGG_ERRORS(VGG_ERROR_ENUM) };
+#undef VGG_ERROR_ENUM
+
+struct vgg_error {
+	enum vgg_error_code code;
+	const char *name;	/* "MODEL_FORMAT" */
+	char where[256];	/* file, layer or device; may be empty */
+	char what[512];		/* one sentence */
+	char next_step[256];	/* one sentence; may be empty */
+};
+
+/* The last error of this thread. Never NULL; valid until the next call into
+ * the library. */
+const struct vgg_error *vgg_error_last(void);
+
+/*
+ * Devices and buffers. A card executes command streams in the format of
+ * vggaccel_hw.h; sessions below write them for whole networks.
+ */
+struct vgg_device;
+struct vgg_buffer;
+
+enum vgg_device_kind { VGG_DEVICE_CPU, VGG_DEVICE_SIM, VGG_DEVICE_CARD };
+
+struct vgg_device_options {
+	size_t size;
+	const char *card;	/* sim: file with a card profile; NULL: default */
+	const char *order;	/* sim: "program" (default), "dma-late", "mac-late":
+				 * which legal order of the two engines to take */
+	const char *inject;	/* sim: fault to provoke, "NAME[,after=N][,count=N]
+				 * [,arg=N]"; see vggaccel_hw.h */
+	uint32_t timeout_ms;	/* wall-clock limit of a job; 0: 120 s */
+};
+
+/*
+ * name: "auto" (a card, else the simulator), "sim" (the simulated card in this
+ * process), "cpu" (no card), or the path of a device node. options may be NULL.
+ */
+int vgg_device_open(const char *name, const struct vgg_device_options *options,
+		    struct vgg_device **device);
+/* Waits for running jobs. NULL is allowed. */
+void vgg_device_close(struct vgg_device *device);
+
+struct vgg_device_info {
+	size_t size;
+	enum vgg_device_kind kind;
+	const char *kind_name;	/* "sim", "cpu", "card" */
+	char name[96];
+	uint32_t hw_version, fw_abi;	/* this and below: 0 without a card */
+	uint32_t mac_rows, mac_cols;
+	uint32_t clock_khz;
+	uint32_t local_mib, onchip_kib;
+	uint32_t local_mbps, link_mbps;	/* 10^6 bytes per second */
+	uint32_t link_gen, link_lanes;
+	uint32_t contexts;
+	uint64_t local_free;	/* bytes of on-board memory */
+	uint64_t jobs, cycles, mac_busy, dma_busy, link_bytes, saturations;
+	uint32_t temperature;	/* millidegrees Celsius */
+	uint32_t job_cycles, command_cycles; /* the firmware's own cost */
+};
+int vgg_device_info(struct vgg_device *device, struct vgg_device_info *info);
+
+enum vgg_buffer_place { VGG_BUFFER_HOST, VGG_BUFFER_LOCAL };
+
+/* `bytes` of zeroed memory that the card can reach, 1..2^36. Owned by the
+ * caller, who destroys it before closing the device. */
+int vgg_buffer_create(struct vgg_device *device, uint64_t bytes,
+		      enum vgg_buffer_place place, struct vgg_buffer **buffer);
+/* No job may use it any more. NULL is allowed. */
+void vgg_buffer_destroy(struct vgg_buffer *buffer);
+/* Its address in command streams. */
+uint64_t vgg_buffer_address(const struct vgg_buffer *buffer);
+uint64_t vgg_buffer_bytes(const struct vgg_buffer *buffer);
+/* The memory, for a HOST buffer; NULL for on-board memory. */
+void *vgg_buffer_map(struct vgg_buffer *buffer);
+
+/* What the CPU is about to do (prepare) or has done (finish) with a HOST
+ * buffer; needed around every access while jobs use it. */
+enum vgg_access { VGG_ACCESS_READ = 1, VGG_ACCESS_WRITE = 2 };
+int vgg_buffer_prepare(struct vgg_buffer *buffer, unsigned int access);
+int vgg_buffer_finish(struct vgg_buffer *buffer, unsigned int access);
+
+struct vgg_job {
+	size_t size;
+	uint64_t stream;	/* device address, 128-byte aligned */
+	uint32_t stream_bytes;
+	uint32_t timeout_us;	/* card time; 0: the device's watchdog */
+	uint32_t tag;
+};
+
+struct vgg_completion {
+	size_t size;
+	uint32_t status;	/* VGG_STATUS_* of vggaccel_hw.h */
+	uint32_t index, tag;	/* of the failing command */
+	uint64_t cycles;	/* card time */
+	uint32_t saturations;
+};
+
+/* Queues a job; *ticket names it for vgg_wait(). */
+int vgg_submit(struct vgg_device *device, const struct vgg_job *job,
+	       uint64_t *ticket);
+/* Waits for it. Returns 0 if it succeeded; else the error names the status and
+ * the command. completion may be NULL. */
+int vgg_wait(struct vgg_device *device, uint64_t ticket,
+	     struct vgg_completion *completion);
+/* Name and text of a status code of vggaccel_hw.h; never NULL. */
+const char *vgg_status_name(uint32_t status);
+const char *vgg_status_text(uint32_t status);
+
+/*
+ * Images: 8-bit RGB, rows from the top, upright (EXIF orientation applied).
+ */
+struct vgg_image;
+/* JPEG or PNG. */
+int vgg_image_load(const char *path, struct vgg_image **image);
+/* `rgb` is copied; pitch in bytes from row to row. */
+int vgg_image_from_rgb(const uint8_t *rgb, int width, int height, size_t pitch,
+		       struct vgg_image **image);
+void vgg_image_free(struct vgg_image *image);
+int vgg_image_width(const struct vgg_image *image);
+int vgg_image_height(const struct vgg_image *image);
+const uint8_t *vgg_image_pixels(const struct vgg_image *image);
+
+/* float32 arrays in NumPy's .npy format (C order, little-endian). */
+struct vgg_array {
+	int rank;
+	int64_t shape[8];
+	float *data;		/* owned; free with vgg_array_free() */
+};
+int vgg_array_load(const char *path, struct vgg_array *array);
+int vgg_array_save(const char *path, const struct vgg_array *array);
+void vgg_array_free(struct vgg_array *array);
+
+/*
+ * Models.
+ */
+struct vgg_model;
+
+/* Called during long work: `done` of `total` steps of `what`. Returning
+ * non-zero stops the work with INTERRUPTED. */
+typedef int (*vgg_progress)(void *ctx, const char *what, unsigned int done,
+			    unsigned int total);
+
+/* A compiled model, as vgg_model_save() writes it; it is mapped, not copied. */
+int vgg_model_load(const char *path, struct vgg_model **model);
+/* The small network that the library brings along. */
+int vgg_model_load_default(struct vgg_model **model);
+void vgg_model_free(struct vgg_model *model);
+
+struct vgg_import_options {
+	size_t size;
+	const char *arch;	/* for safetensors and random weights; see
+				 * vgg_arch_name() */
+	bool random_weights;	/* ignore path; He-initialised weights */
+	uint64_t seed;
+	const char *labels;	/* text file, one label a line; NULL: ImageNet's
+				 * for 1000 classes, else "class N" */
+	const char *name;	/* NULL: from the file's name */
+	/* Preprocessing; NULL or 0: as the architecture is usually trained */
+	int resize;		/* shorter side, pixels */
+	int crop;		/* square; must equal the network's input */
+	const char *interpolation; /* "bilinear", "bicubic" */
+	const float *mean, *std; /* one per channel, of values in 0..1 */
+	vgg_progress progress;
+	void *progress_ctx;
+};
+
+/* An ONNX or safetensors file, by content. Gives an fp32 network. */
+int vgg_model_import(const char *path,
+		     const struct vgg_import_options *options,
+		     struct vgg_model **model);
+/* The i-th architecture `import` knows by name, NULL behind the last. */
+const char *vgg_arch_name(unsigned int i);
+
+struct vgg_quantize_options {
+	size_t size;
+	const char *images;	/* folder of calibration images; NULL: synthetic
+				 * images with the statistics of natural ones */
+	unsigned int max_images; /* 0: 64 */
+	int threads;		/* 0: all */
+	vgg_progress progress;
+	void *progress_ctx;
+};
+
+/* Post-training int8 quantisation: per-channel weights, per-tensor
+ * activations. A model imported from a quantised graph keeps its scales. */
+int vgg_model_quantize(struct vgg_model *model,
+		       const struct vgg_quantize_options *options);
+
+enum vgg_keep { VGG_KEEP_FP32, VGG_KEEP_FP16, VGG_KEEP_NONE };
+
+/* Writes a compiled model; `keep` says which floating-point weights go with the
+ * int8 ones. The file appears whole or not at all. */
+int vgg_model_save(const struct vgg_model *model, const char *path,
+		   enum vgg_keep keep);
+
+struct vgg_model_info {
+	size_t size;
+	const char *name, *arch, *source; /* live as long as the model */
+	int input_channels, input_height, input_width;
+	unsigned int classes;	/* elements of the output */
+	unsigned int layers;	/* fused layers, see vgg_model_layer() */
+	uint64_t macs, parameters;
+	bool has_int8, has_fp32;
+	int resize, crop;
+	const char *interpolation;
+	float mean[4], std[4];
+	const char *calibration; /* how scales were found */
+};
+int vgg_model_info(const struct vgg_model *model, struct vgg_model_info *info);
+/* Never NULL for class < classes. */
+const char *vgg_model_label(const struct vgg_model *model, unsigned int class_);
+
+struct vgg_layer_info {
+	size_t size;
+	const char *name;
+	char kind[48];		/* "conv3x3+relu+maxpool2x2" */
+	char in[32], out[32];	/* shapes, "3x224x224" */
+	uint64_t macs, parameters;
+	bool quantized;		/* has an integer form */
+	float out_scale;	/* of the int8 output */
+	int out_zero;
+	const char *cpu_reason;	/* why the card can't run it; NULL if it can */
+};
+int vgg_model_layer(const struct vgg_model *model, unsigned int layer,
+		    struct vgg_layer_info *info);
+
+/*
+ * Sessions: a model made ready on a device.
+ */
+struct vgg_session;
+
+enum vgg_split { VGG_SPLIT_AUTO, VGG_SPLIT_CARD, VGG_SPLIT_CPU };
+enum vgg_precision { VGG_PRECISION_INT8, VGG_PRECISION_FP32 };
+
+struct vgg_session_options {
+	size_t size;
+	enum vgg_split split;
+	enum vgg_precision precision;
+	int threads;		/* 0: all CPUs this process may use */
+	vgg_progress progress;
+	void *progress_ctx;
+};
+
+int vgg_session_create(struct vgg_device *device, const struct vgg_model *model,
+		       const struct vgg_session_options *options,
+		       struct vgg_session **session);
+void vgg_session_free(struct vgg_session *session);
+
+struct vgg_result {
+	size_t size;
+	const float *output;	/* the network's output; valid until the next
+				 * run of the session */
+	unsigned int count;	/* its elements */
+	int rank;
+	int64_t shape[8];
+	double ms;		/* from preprocessed input to output */
+	double preprocess_ms;
+	char sha256[65];	/* of the last integer tensor (int8), of the output
+				 * (fp32) */
+	uint64_t card_cycles;	/* card time, 0 without card */
+	uint64_t saturations;	/* counted by the card */
+};
+
+/* Decodes, preprocesses as the model says, runs. */
+int vgg_session_run_file(struct vgg_session *session, const char *path,
+			 struct vgg_result *result);
+int vgg_session_run_image(struct vgg_session *session,
+			  const struct vgg_image *image,
+			  struct vgg_result *result);
+/* A preprocessed float32 NCHW tensor of `count` elements. */
+int vgg_session_run_tensor(struct vgg_session *session, const float *input,
+			   size_t count, struct vgg_result *result);
+/* What preprocessing makes of an image: count = C * H * W floats, NCHW. */
+int vgg_session_preprocess(const struct vgg_session *session,
+			   const struct vgg_image *image, float *out,
+			   size_t count);
+/* One line: "13 layers on the card, 3 on the CPU". Lives as long as it. */
+const char *vgg_session_placement(const struct vgg_session *session);
+/* Where a layer runs and why; *on_card may be NULL. */
+const char *vgg_session_layer_reason(const struct vgg_session *session,
+				     unsigned int layer, bool *on_card);
+
+/* The classes with the largest outputs, in falling order. If the network
+ * doesn't end in a softmax, probabilities are its softmax. */
+struct vgg_top {
+	unsigned int class_;
+	float probability;
+};
+int vgg_result_top(const struct vgg_session *session,
+		   const struct vgg_result *result, struct vgg_top *top,
+		   unsigned int n);
+
+/*
+ * Verification: the same input through card, CPU int8 and CPU fp32, compared
+ * after each layer.
+ */
+struct vgg_verify_layer {
+	size_t size;
+	unsigned int layer;
+	const char *name;
+	bool on_card;		/* the card ran it, and was compared */
+	uint64_t elements;
+	uint64_t differing;	/* bytes in which card and CPU disagree */
+	uint64_t first_differing; /* index (NHWC) of the first one */
+	bool has_fp32;		/* the fields below are valid */
+	double cosine;		/* int8 against fp32 */
+	double max_error;	/* largest |difference|, in the layer's unit */
+	double saturated;	/* share of values at the end of the range that
+				 * fp32 goes beyond, 0..1 */
+};
+typedef int (*vgg_verify_fn)(void *ctx, const struct vgg_verify_layer *layer);
+
+/* Calls fn for each int8 layer in order. Returns 0 if all bytes agree,
+ * RESULT_MISMATCH if not. `input` as for vgg_session_run_tensor(). */
+int vgg_verify(struct vgg_device *device, const struct vgg_model *model,
+	       const float *input, size_t count, int threads, vgg_verify_fn fn,
+	       void *ctx);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: MIT */
+/* Files that are part of the library itself; see embedded.S. */
+#ifndef VGG_EMBEDDED_H
+#define VGG_EMBEDDED_H
+
+#include <stdint.h>
+
+extern const uint8_t vgg_embedded_model[], vgg_embedded_model_end[];
+extern const uint8_t vgg_embedded_imagenet[], vgg_embedded_imagenet_end[];
+
+#endif

@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: MIT
+/* Integer layers on the CPU: each cut into tasks for the threads. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "run/int8_parts.h"
+#include "util/error.h"
+
+/* The input's zero point: what padding reads. */
+static int in_zero(const struct vgg_int8 *x, unsigned int layer)
+{
+	const struct vgg_model *m = x->o.model;
+
+	return layer ? m->layers[layer - 1].out_q.zero : m->in_q.zero;
+}
+
+static struct vgg_conv_s8 conv_of(const struct vgg_int8 *x, unsigned int i)
+{
+	const struct vgg_layer *l = &x->o.model->layers[i];
+
+	return (struct vgg_conv_s8){
+		.in = vgg_image_of(&l->in, x->tensors[i].cpu),
+		.out = vgg_image_of(&l->out, x->tensors[i + 1].cpu),
+		.win = l->win,
+		.pool = l->pool,
+		.has_pool = l->has_pool,
+		.relu = l->qrelu,
+		.weight = l->qweight.data,
+		.param = l->qparam.data,
+		.pad_value = in_zero(x, i),
+		.lo = l->qlo,
+		.hi = l->qhi,
+	};
+}
+
+/* A job's tasks: rows x channels, in steps. */
+struct tasks {
+	const struct vgg_int8 *x;
+	int rows, channels;	    /* in all */
+	int row_step, channel_step; /* of a task */
+	int across;		    /* tasks per row of tasks */
+	union {
+		struct vgg_conv_s8 conv;
+		struct vgg_pool_s8 pool;
+		struct vgg_affine_s8 affine;
+		struct vgg_lrn_s8 lrn;
+	};
+};
+
+struct part {
+	int row0, row1, c0, c1;
+};
+
+static struct part part_of(const struct tasks *t, size_t task)
+{
+	struct part p;
+
+	p.row0 = (int)(task / (size_t)t->across) * t->row_step;
+	p.c0 = (int)(task % (size_t)t->across) * t->channel_step;
+	p.row1 = p.row0 + t->row_step < t->rows ? p.row0 + t->row_step :
+						  t->rows;
+	p.c1 = p.c0 + t->channel_step < t->channels ? p.c0 + t->channel_step :
+						      t->channels;
+	return p;
+}
+
+/* Rows where there are enough, else channels; returns how many tasks. */
+static size_t divide(struct tasks *t, const struct vgg_image_s8 *out)
+{
+	int want = vgg_threads_count(t->x->o.threads) * VGG_TASKS_PER_THREAD;
+
+	t->rows = out->h;
+	t->channels = out->c;
+	if (want == VGG_TASKS_PER_THREAD)
+		want = 1;
+	if (out->h >= want) {
+		t->row_step = (out->h + want - 1) / want;
+		t->channel_step = out->c;
+	} else {
+		t->row_step = out->h;
+		t->channel_step = ((out->c + want - 1) / want + 15) / 16 * 16;
+	}
+	t->across = (out->c + t->channel_step - 1) / t->channel_step;
+	return (size_t)t->across *
+	       (size_t)((out->h + t->row_step - 1) / t->row_step);
+}
+
+static void conv_task(void *ctx, size_t task)
+{
+	struct tasks *t = ctx;
+	struct part p = part_of(t, task);
+
+	t->x->kernels->conv(&t->conv, p.row0, p.row1, p.c0, p.c1,
+			    t->x->scratch + task * t->x->scratch_task);
+}
+
+static void pool_task(void *ctx, size_t task)
+{
+	struct tasks *t = ctx;
+	struct part p = part_of(t, task);
+
+	t->x->kernels->pool(&t->pool, p.row0, p.row1, p.c0, p.c1);
+}
+
+static void run_pool(struct tasks *t, const struct vgg_int8 *x, unsigned int i)
+{
+	const struct vgg_layer *l = &x->o.model->layers[i];
+
+	t->pool = (struct vgg_pool_s8){
+		.in = vgg_image_of(&l->in, x->tensors[i].cpu),
+		.out = vgg_image_of(&l->out, x->tensors[i + 1].cpu),
+		.win = l->win,
+		.average = l->op == VGG_OP_AVGPOOL,
+		.exclude_pad = l->exclude_pad,
+		.param = l->qparam.data,
+		.pad_value = in_zero(x, i),
+		.lo = l->qlo,
+		.hi = l->qhi,
+	};
+	vgg_parallel(x->o.threads, divide(t, &t->pool.out), pool_task, t);
+}
+
+static void affine_task(void *ctx, size_t row)
+{
+	struct tasks *t = ctx;
+
+	t->x->kernels->affine(&t->affine, (int)row, (int)row + 1);
+}
+
+static void run_affine(struct tasks *t, const struct vgg_int8 *x,
+		       unsigned int i)
+{
+	const struct vgg_layer *l = &x->o.model->layers[i];
+
+	t->affine = (struct vgg_affine_s8){
+		.in = vgg_image_of(&l->in, x->tensors[i].cpu),
+		.out = vgg_image_of(&l->out, x->tensors[i + 1].cpu),
+		.param = l->qparam.data,
+		.relu = l->qrelu,
+		.lo = l->qlo,
+		.hi = l->qhi,
+	};
+	vgg_parallel(x->o.threads, (size_t)t->affine.out.h, affine_task, t);
+}
+
+static void lrn_task(void *ctx, size_t row)
+{
+	struct tasks *t = ctx;
+
+	t->x->kernels->lrn(&t->lrn, (int)row, (int)row + 1);
+}
+
+static void run_lrn(struct tasks *t, const struct vgg_int8 *x, unsigned int i)
+{
+	const struct vgg_layer *l = &x->o.model->layers[i];
+
+	t->lrn = (struct vgg_lrn_s8){
+		.in = vgg_image_of(&l->in, x->tensors[i].cpu),
+		.out = vgg_image_of(&l->out, x->tensors[i + 1].cpu),
+		.table = l->table.data,
+		.size = l->lrn_size,
+		.in_zero = in_zero(x, i),
+		.out_zero = l->out_q.zero,
+	};
+	vgg_parallel(x->o.threads, (size_t)t->lrn.out.h, lrn_task, t);
+}
+
+static void run_pad(const struct vgg_int8 *x, unsigned int i)
+{
+	const struct vgg_layer *l = &x->o.model->layers[i];
+	struct vgg_image_s8 in = vgg_image_of(&l->in, x->tensors[i].cpu);
+	struct vgg_image_s8 out = vgg_image_of(&l->out, x->tensors[i + 1].cpu);
+	int y;
+
+	memset(out.data, l->qlo, x->tensors[i + 1].bytes);
+	for (y = 0; y < in.h; y++)
+		memcpy(out.data + (size_t)(y + l->win.pad_top) * out.pitch +
+			       (size_t)l->win.pad_left * out.pixel,
+		       in.data + (size_t)y * in.pitch, in.pitch);
+}
+
+/* Where element i (in logical order) lies. */
+static size_t place(const struct vgg_shape *s, size_t i)
+{
+	size_t pixels, c;
+
+	if (s->rank != 4)
+		return i;
+	pixels = (size_t)(s->dim[2] * s->dim[3]);
+	c = i / pixels;
+	return i % pixels * (size_t)s->dim[1] + c;
+}
+
+static void run_reshape(const struct vgg_int8 *x, unsigned int i)
+{
+	const struct vgg_layer *l = &x->o.model->layers[i];
+	const int8_t *from = x->tensors[i].cpu;
+	int8_t *to = x->tensors[i + 1].cpu;
+	size_t n = x->tensors[i].bytes, k;
+
+	for (k = 0; k < n; k++)
+		to[place(&l->out, k)] = from[place(&l->in, k)];
+}
+
+void vgg_int8_run_cpu(struct vgg_int8 *x, unsigned int i)
+{
+	struct tasks t = { .x = x };
+
+	switch (x->o.model->layers[i].op) {
+	case VGG_OP_CONV:
+		t.conv = conv_of(x, i);
+		vgg_parallel(x->o.threads, divide(&t, &t.conv.out), conv_task,
+			     &t);
+		break;
+	case VGG_OP_MAXPOOL:
+	case VGG_OP_AVGPOOL:
+		run_pool(&t, x, i);
+		break;
+	case VGG_OP_AFFINE:
+		run_affine(&t, x, i);
+		break;
+	case VGG_OP_LRN:
+		run_lrn(&t, x, i);
+		break;
+	case VGG_OP_PAD:
+		run_pad(x, i);
+		break;
+	default:
+		run_reshape(x, i);
+	}
+}
+
+/* Scratch for the largest convolution that runs here. */
+int vgg_int8_prepare_cpu(struct vgg_int8 *x)
+{
+	const struct vgg_model *m = x->o.model;
+	struct tasks t = { .x = x };
+	size_t tasks, most = 0, need;
+	unsigned int i;
+
+	for (i = 0; i < m->integer_layers; i++) {
+		struct vgg_conv_s8 k;
+
+		if (m->layers[i].op != VGG_OP_CONV || x->o.plan->layers[i].on_card)
+			continue;
+		k = conv_of(x, i);
+		tasks = divide(&t, &k.out);
+		need = (x->kernels->conv_scratch(&k) + 63) & ~(size_t)63;
+		x->scratch_task = need > x->scratch_task ? need :
+							   x->scratch_task;
+		most = tasks > most ? tasks : most;
+	}
+	if (!most || !x->scratch_task)
+		return 0;
+	x->scratch = aligned_alloc(64, most * x->scratch_task);
+	return x->scratch ? 0 : vgg_fail_memory("scratch of the CPU's kernels");
+}

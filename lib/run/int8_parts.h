@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+/* Inside int8.c, int8_memory.c, int8_cpu.c and int8_card.c. */
+#ifndef VGG_INT8_PARTS_H
+#define VGG_INT8_PARTS_H
+
+#include "kernels/kernels.h"
+#include "run/int8.h"
+
+enum vgg_place { VGG_PLACE_HEAP, VGG_PLACE_HOST, VGG_PLACE_LOCAL };
+
+struct vgg_tensor {
+	enum vgg_place place;
+	uint64_t bytes;
+	int8_t *cpu;		   /* HEAP and HOST */
+	uint64_t address;	   /* HOST and LOCAL */
+	struct vgg_buffer *buffer; /* HOST and LOCAL; owned unless alias */
+	bool alias;		   /* the memory of the tensor before */
+};
+
+/* A run of neighbouring card layers: one job. */
+struct vgg_segment {
+	unsigned int first, end; /* layers */
+	struct vgg_buffer *stream;
+	uint32_t stream_bytes;
+	struct vgg_buffer *staged; /* on-board copy of its input, or NULL */
+};
+
+struct vgg_card_weights {
+	struct vgg_buffer *buffer;
+	uint64_t weights, params; /* addresses */
+};
+
+#define VGG_TASKS_PER_THREAD 4
+
+struct vgg_int8 {
+	struct vgg_int8_options o;
+	struct vgg_device_info card;
+	const struct vgg_kernels *kernels;
+	struct vgg_tensor *tensors;	  /* integer_layers + 1 */
+	struct vgg_card_weights *weights; /* per layer */
+	struct vgg_segment *segments;
+	unsigned int segment_count;
+	char *scratch;	     /* of the CPU's convolutions */
+	size_t scratch_task; /* bytes per task */
+};
+
+/* int8_memory.c */
+int vgg_int8_place(struct vgg_int8 *x);
+void vgg_int8_unplace(struct vgg_int8 *x);
+/* int8_card.c: uploads weights, writes streams. */
+int vgg_int8_prepare_card(struct vgg_int8 *x);
+void vgg_int8_release_card(struct vgg_int8 *x);
+int vgg_int8_run_segment(struct vgg_int8 *x, const struct vgg_segment *s,
+			 struct vgg_int8_totals *totals);
+/* int8_cpu.c */
+int vgg_int8_prepare_cpu(struct vgg_int8 *x);
+void vgg_int8_run_cpu(struct vgg_int8 *x, unsigned int layer);
+
+/* The NHWC view of a shape of rank 1, 2 or 4. */
+struct vgg_image_s8 vgg_image_of(const struct vgg_shape *s, int8_t *data);
+
+#endif

@@ -1,0 +1,445 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Sessions: image or tensor in, output and hash out. An image becomes the input
+ * tensor by one table look-up per byte; a given tensor takes the same values,
+ * so both ways give the same bytes.
+ */
+#include <errno.h>
+#include <math.h>
+#include <sha2.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "image/image.h"
+#include "plan/plan.h"
+#include "run/f32.h"
+#include "run/f32_ops.h"
+#include "run/int8.h"
+#include "run/session.h"
+#include "util/error.h"
+
+struct vgg_session {
+	const struct vgg_model *model;
+	enum vgg_precision precision;
+	struct vgg_threads *threads;
+	struct vgg_plan plan;
+	struct vgg_int8 *int8; /* one of the two */
+	struct vgg_f32 *f32;
+	float *input;	       /* f32: in memory order */
+	float *tail[2];	       /* int8: what follows the integer layers */
+	float *output;	       /* int8: in logical order */
+	uint8_t *pixels;       /* a preprocessed image */
+	float table[4][256];   /* byte to number */
+	int8_t qtable[4][256]; /* byte to int8 */
+};
+
+static double now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
+}
+
+int8_t vgg_quantize_value(float v, const struct vgg_quant *q)
+{
+	float r = rintf(v / q->scale) + (float)q->zero;
+
+	/* NaN becomes the lowest value, not undefined behaviour. */
+	if (!(r > -128))
+		return -128;
+	return r > 127 ? 127 : (int8_t)r;
+}
+
+void vgg_quantize_input(const struct vgg_model *m, const float *nchw,
+			int8_t *to)
+{
+	const struct vgg_shape *s = &m->input;
+	int64_t pixels = s->rank == 4 ? s->dim[2] * s->dim[3] : 1;
+	int64_t c = s->rank == 4 ? s->dim[1] : vgg_shape_count(s), i, p;
+
+	for (i = 0; i < c; i++)
+		for (p = 0; p < pixels; p++)
+			to[p * c + i] = vgg_quantize_value(*nchw++, &m->in_q);
+}
+
+int vgg_check_count(const struct vgg_model *m, size_t count)
+{
+	char text[64];
+
+	if (count == (size_t)vgg_shape_count(&m->input))
+		return 0;
+	return vgg_fail(MODEL_SHAPE, m->name,
+			"give a float32 array of the network's input shape",
+			"the input has %zu values, the network takes %s", count,
+			vgg_shape_text(&m->input, text, sizeof(text)));
+}
+
+/*
+ * Creation.
+ */
+static void make_tables(struct vgg_session *s)
+{
+	const struct vgg_preprocess *p = &s->model->preprocess;
+	int c, v;
+
+	if (!p->crop_w)
+		return;
+	vgg_preprocess_table(p, s->table);
+	for (c = 0; c < p->channels; c++)
+		for (v = 0; v < 256; v++)
+			s->qtable[c][v] = vgg_quantize_value(s->table[c][v],
+							     &s->model->in_q);
+}
+
+/* The largest tensor behind the integer layers, that of the last included. */
+static size_t tail_count(const struct vgg_model *m)
+{
+	int64_t most = 1, n;
+	unsigned int i;
+
+	for (i = m->integer_layers; i <= m->count; i++) {
+		n = vgg_shape_count(i ? &m->layers[i - 1].out : &m->input);
+		most = n > most ? n : most;
+	}
+	return (size_t)most;
+}
+
+static int create_int8(struct vgg_session *s, struct vgg_device *device,
+		       enum vgg_split split)
+{
+	struct vgg_int8_options o = { .device = device,
+				      .model = s->model,
+				      .plan = &s->plan,
+				      .threads = s->threads };
+	size_t n = tail_count(s->model) * sizeof(float);
+	int err;
+
+	if (!s->model->integer_layers)
+		return vgg_fail(MODEL_PRECISION, s->model->name,
+				"import it again with quantisation, or run it "
+				"with --precision fp32",
+				"the model has no integer form");
+	err = vgg_plan_make(device, s->model, split, &s->plan);
+	if (err)
+		return err;
+	s->tail[0] = malloc(n);
+	s->tail[1] = malloc(n);
+	s->output = malloc(n);
+	if (!s->tail[0] || !s->tail[1] || !s->output)
+		return vgg_fail_memory("results");
+	return vgg_int8_create(&o, &s->int8);
+}
+
+static int create_f32(struct vgg_session *s)
+{
+	s->input = malloc((size_t)vgg_shape_count(&s->model->input) *
+			  sizeof(float));
+	if (!s->input)
+		return vgg_fail_memory("an input");
+	snprintf(s->plan.summary, sizeof(s->plan.summary),
+		 "%u layers on the CPU, in fp32", s->model->count);
+	return vgg_f32_create(s->model, s->threads, &s->f32);
+}
+
+static int create_common(struct vgg_session *s, int threads)
+{
+	s->pixels = malloc((size_t)vgg_shape_count(&s->model->input));
+	if (!s->pixels)
+		return vgg_fail_memory("an input");
+	make_tables(s);
+	return vgg_threads_create(threads, &s->threads);
+}
+
+int vgg_session_create(struct vgg_device *device, const struct vgg_model *model,
+		       const struct vgg_session_options *options,
+		       struct vgg_session **session)
+{
+	struct vgg_session_options o = VGG_INIT(o);
+	struct vgg_session *s;
+	int err;
+
+	if (options)
+		memcpy(&o, options, options->size < sizeof(o) ? options->size :
+								sizeof(o));
+	s = calloc(1, sizeof(*s));
+	if (!s)
+		return vgg_fail_memory("a session");
+	s->model = model;
+	s->precision = o.precision;
+	err = create_common(s, o.threads);
+	if (!err && o.precision == VGG_PRECISION_INT8)
+		err = create_int8(s, device, o.split);
+	else if (!err)
+		err = create_f32(s);
+	if (err)
+		vgg_session_free(s);
+	else
+		*session = s;
+	return err;
+}
+
+void vgg_session_free(struct vgg_session *s)
+{
+	if (!s)
+		return;
+	vgg_int8_free(s->int8);
+	vgg_f32_free(s->f32);
+	vgg_threads_free(s->threads);
+	vgg_plan_clear(&s->plan);
+	free(s->input);
+	free(s->tail[0]);
+	free(s->tail[1]);
+	free(s->output);
+	free(s->pixels);
+	free(s);
+}
+
+const char *vgg_session_placement(const struct vgg_session *s)
+{
+	return s->plan.summary;
+}
+
+const char *vgg_session_layer_reason(const struct vgg_session *s,
+				     unsigned int layer, bool *on_card)
+{
+	bool integer = layer < s->plan.count;
+
+	if (on_card)
+		*on_card = integer && s->plan.layers[layer].on_card;
+	if (integer)
+		return s->plan.layers[layer].reason;
+	return s->f32 ? "fp32 runs on the CPU" : "floating point";
+}
+
+/*
+ * Running.
+ */
+static void hash(const void *data, size_t bytes, char *text)
+{
+	SHA256Data(data, bytes, text);
+}
+
+static void describe_output(const struct vgg_session *s, const float *output,
+			    struct vgg_result *r)
+{
+	const struct vgg_shape *shape = vgg_model_output(s->model);
+
+	r->output = output;
+	r->count = (unsigned int)vgg_shape_count(shape);
+	r->rank = shape->rank;
+	memcpy(r->shape, shape->dim, sizeof(shape->dim));
+}
+
+/* The floating-point layers behind the last integer tensor. */
+static const float *run_tail(struct vgg_session *s, const int8_t *last)
+{
+	const struct vgg_model *m = s->model;
+	const struct vgg_quant *q = &m->layers[m->integer_layers - 1].out_q;
+	const struct vgg_shape *shape = &m->layers[m->integer_layers - 1].out;
+	int64_t n = vgg_shape_count(shape), k;
+	float *from = s->tail[0], *to = s->tail[1], *t;
+	unsigned int i;
+
+	for (k = 0; k < n; k++)
+		from[k] = (float)(last[k] - q->zero) * q->scale;
+	for (i = m->integer_layers; i < m->count; i++) {
+		const struct vgg_f32_weights none = { NULL };
+		struct vgg_f32_step step = { .layer = &m->layers[i],
+					     .weights = &none,
+					     .threads = s->threads,
+					     .in = from,
+					     .out = to };
+
+		vgg_f32_layer(&step);
+		t = from;
+		from = to;
+		to = t;
+	}
+	vgg_to_nchw(vgg_model_output(m), from, s->output);
+	return s->output;
+}
+
+static int run_int8(struct vgg_session *s, struct vgg_result *r)
+{
+	const struct vgg_model *m = s->model;
+	const struct vgg_shape *shape = &m->layers[m->integer_layers - 1].out;
+	struct vgg_int8_totals totals;
+	const int8_t *last;
+	double start = now_ms();
+	int err = vgg_int8_run(s->int8, &totals);
+
+	if (err)
+		return err;
+	last = vgg_int8_tensor(s->int8, m->integer_layers);
+	describe_output(s, run_tail(s, last), r);
+	r->ms = now_ms() - start;
+	r->card_cycles = totals.cycles;
+	r->saturations = totals.saturations;
+	hash(last, (size_t)vgg_shape_count(shape), r->sha256);
+	return 0;
+}
+
+static int run_f32(struct vgg_session *s, struct vgg_result *r)
+{
+	double start = now_ms();
+
+	describe_output(s, vgg_f32_run(s->f32, s->input, NULL, NULL), r);
+	r->ms = now_ms() - start;
+	hash(r->output, r->count * sizeof(float), r->sha256);
+	return 0;
+}
+
+/* Callers compiled against an older, shorter struct get what fits it. */
+static int finish(struct vgg_session *s, struct vgg_result *result,
+		  double start)
+{
+	struct vgg_result r = { .size = result->size };
+	int err;
+
+	r.preprocess_ms = now_ms() - start;
+	err = s->int8 ? run_int8(s, &r) : run_f32(s, &r);
+	if (!err)
+		memcpy(result, &r, r.size < sizeof(r) ? r.size : sizeof(r));
+	return err;
+}
+
+int vgg_session_run_tensor(struct vgg_session *s, const float *input,
+			   size_t count, struct vgg_result *result)
+{
+	double start = now_ms();
+	int err = vgg_check_count(s->model, count);
+	int8_t *to;
+
+	if (err)
+		return err;
+	if (s->f32) {
+		vgg_to_nhwc(&s->model->input, input, s->input);
+		return finish(s, result, start);
+	}
+	to = vgg_int8_input(s->int8);
+	if (!to)
+		return -EIO;
+	vgg_quantize_input(s->model, input, to);
+	return finish(s, result, start);
+}
+
+static int takes_images(const struct vgg_session *s)
+{
+	if (s->model->preprocess.crop_w)
+		return 0;
+	return vgg_fail(MODEL_UNSUPPORTED, s->model->name,
+			"use a tensor as input (--input X.npy)",
+			"the network does not take images");
+}
+
+int vgg_session_run_image(struct vgg_session *s, const struct vgg_image *image,
+			  struct vgg_result *result)
+{
+	int channels = s->model->preprocess.channels, c = 0;
+	int64_t n = vgg_shape_count(&s->model->input), i;
+	double start = now_ms();
+	int8_t *to;
+	int err = takes_images(s);
+
+	if (!err)
+		err = vgg_preprocess_image(&s->model->preprocess, image,
+					   s->pixels);
+	if (err)
+		return err;
+	to = s->int8 ? vgg_int8_input(s->int8) : NULL;
+	if (s->int8 && !to)
+		return -EIO;
+	for (i = 0; i < n; i++, c = c + 1 < channels ? c + 1 : 0)
+		if (to)
+			to[i] = s->qtable[c][s->pixels[i]];
+		else
+			s->input[i] = s->table[c][s->pixels[i]];
+	return finish(s, result, start);
+}
+
+int vgg_session_run_file(struct vgg_session *s, const char *path,
+			 struct vgg_result *result)
+{
+	struct vgg_image *image;
+	int err = takes_images(s);
+
+	if (!err)
+		err = vgg_image_load(path, &image);
+	if (err)
+		return err;
+	err = vgg_session_run_image(s, image, result);
+	vgg_image_free(image);
+	return vgg_error_at(err, path);
+}
+
+int vgg_session_preprocess(const struct vgg_session *s,
+			   const struct vgg_image *image, float *out,
+			   size_t count)
+{
+	const struct vgg_preprocess *p = &s->model->preprocess;
+	size_t pixels, i;
+	uint8_t *bytes;
+	int err = takes_images(s), c;
+
+	if (!err)
+		err = vgg_check_count(s->model, count);
+	if (err)
+		return err;
+	bytes = malloc(count);
+	if (!bytes)
+		return vgg_fail_memory("an image");
+	err = vgg_preprocess_image(p, image, bytes);
+	pixels = count / (size_t)p->channels;
+	for (c = 0; !err && c < p->channels; c++)
+		for (i = 0; i < pixels; i++)
+			*out++ = s->table[c][bytes[i * (size_t)p->channels +
+						   (size_t)c]];
+	free(bytes);
+	return err;
+}
+
+/*
+ * The best classes.
+ */
+static bool ends_in(const struct vgg_model *m, enum vgg_op op)
+{
+	return m->count && m->layers[m->count - 1].op == op;
+}
+
+int vgg_result_top(const struct vgg_session *s, const struct vgg_result *r,
+		   struct vgg_top *top, unsigned int n)
+{
+	bool probabilities = ends_in(s->model, VGG_OP_SOFTMAX);
+	double sum = 0, largest = -INFINITY;
+	unsigned int i, k;
+
+	if (n > r->count)
+		return vgg_fail(BAD_ARGUMENT, s->model->name, NULL,
+				"the network has %u classes, not %u", r->count,
+				n);
+	for (i = 0; i < r->count; i++)
+		if ((double)r->output[i] > largest)
+			largest = (double)r->output[i];
+	for (i = 0; i < r->count && !probabilities; i++)
+		sum += exp((double)r->output[i] - largest);
+	for (k = 0; k < n; k++)
+		top[k] = (struct vgg_top){ 0, -1 };
+	/* Insertion: n is small; the lower class wins among equals. */
+	for (i = 0; i < r->count; i++) {
+		double v = (double)r->output[i];
+		struct vgg_top entry = {
+			i, (float)(probabilities ? v :
+						   exp(v - largest) / sum)
+		};
+
+		for (k = n; k && entry.probability > top[k - 1].probability; k--)
+			if (k < n)
+				top[k] = top[k - 1];
+		if (k < n)
+			top[k] = entry;
+	}
+	return 0;
+}

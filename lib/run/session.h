@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT */
+/* Inside sessions: turning inputs into tensors. */
+#ifndef VGG_SESSION_H
+#define VGG_SESSION_H
+
+#include "model/graph.h"
+
+/* int8 of real value v, as QuantizeLinear rounds: ties to even. */
+int8_t vgg_quantize_value(float v, const struct vgg_quant *q);
+/* NCHW floats to the int8 input tensor, in memory order. */
+void vgg_quantize_input(const struct vgg_model *m, const float *nchw,
+			int8_t *to);
+/* MODEL_SHAPE unless count is what the network takes. */
+int vgg_check_count(const struct vgg_model *m, size_t count);
+
+#endif

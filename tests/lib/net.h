@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT */
+/* Small random networks for tests. */
+#ifndef TEST_NET_H
+#define TEST_NET_H
+
+#include "model/graph.h"
+
+/* A folded fp32 chain of random layers of every kind, random weights, with
+ * preprocessing for its input; never NULL. */
+struct vgg_model *net_random(uint64_t *seed);
+/* conv 3 -> 4, relu, pool, fc -> 5, softmax on an 8x8 image. */
+struct vgg_model *net_small(uint64_t *seed);
+/* Quantises with synthetic images; fails the test if that fails. */
+void net_quantize(struct vgg_model *m);
+/* A random input in NCHW; the caller frees it. */
+float *net_input(const struct vgg_model *m, uint64_t *seed);
+
+#endif
