@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: MIT
+/* vggctl bench: the time of an inference. */
+#include <stdlib.h>
+
+#include "cli.h"
+#include "out.h"
+#include "text.h"
+
+#define ITERATIONS_DEFAULT 10
+#define ITERATIONS_LIMIT 1000000
+#define WARMUP_DEFAULT 1
+
+struct bench {
+	struct cli *cli; /* first, see cli.h */
+	const char *model;
+	struct vgg_session_options session;
+	unsigned int iterations, warmup;
+
+	float *data;
+	size_t count;
+	double *ms;
+	struct vgg_result last;
+};
+
+static const struct argp_option options[] = {
+	OPTION_MODEL,
+	{ "iterations", 'i', "N", 0,
+	  "Inferences to measure, 1 to 1000000; default: 10", 0 },
+	{ "warmup", 'w', "N", 0,
+	  "Inferences before that, 0 to 1000000; default: 1", 0 },
+	OPTION_THREADS,
+	OPTION_SPLIT,
+	OPTION_PRECISION,
+	{ 0 }
+};
+
+static void check_arguments(struct argp_state *state, const struct bench *b)
+{
+	if (b->session.split == VGG_SPLIT_CARD &&
+	    b->session.precision == VGG_PRECISION_FP32)
+		arg_fail(state, "--split card needs --precision int8: the "
+			 "card has no floating point");
+}
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	struct bench *b = state->input;
+
+	switch (key) {
+	case ARGP_KEY_INIT:
+		arg_init_common(state);
+		return 0;
+	case 'm':
+		b->model = arg;
+		return 0;
+	case 'i':
+		b->iterations = (unsigned int)arg_number(
+			state, "--iterations", arg, 1, ITERATIONS_LIMIT);
+		return 0;
+	case 'w':
+		b->warmup = (unsigned int)arg_number(state, "--warmup", arg, 0,
+						     ITERATIONS_LIMIT);
+		return 0;
+	case 't':
+		b->session.threads = arg_number(state, "--threads", arg, 0,
+						THREADS_LIMIT);
+		return 0;
+	case KEY_SPLIT:
+		b->session.split = (enum vgg_split)arg_choice(
+			state, "--split", arg, split_names);
+		return 0;
+	case KEY_PRECISION:
+		b->session.precision = (enum vgg_precision)arg_choice(
+			state, "--precision", arg, precision_names);
+		return 0;
+	case ARGP_KEY_ARG:
+		arg_fail(state, "takes no argument '%s'; a model goes with "
+			 "--model", arg);
+		return 0;
+	case ARGP_KEY_END:
+		check_arguments(state, b);
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static const struct argp argp = {
+	.options = options,
+	.parser = parse,
+	.doc = "Measures inferences on a fixed input, one after the other.",
+	.children = common_options,
+};
+
+static int run_once(struct bench *b)
+{
+	b->last.size = sizeof(b->last);
+	return vgg_session_run_tensor(b->cli->session, b->data, b->count,
+				      &b->last);
+}
+
+static int measure(struct bench *b)
+{
+	unsigned int i;
+	int err = 0;
+
+	b->ms = cli_alloc(NULL, b->iterations * sizeof(*b->ms));
+	for (i = 0; !err && i < b->warmup; i++) {
+		cli_progress(NULL, "warm-up", i, b->warmup);
+		err = run_once(b);
+	}
+	for (i = 0; !err && i < b->iterations; i++) {
+		cli_progress(NULL, "inferences", i, b->iterations);
+		err = run_once(b);
+		b->ms[i] = b->last.ms;
+	}
+	cli_progress_clear();
+	return err;
+}
+
+static int by_value(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
+static void summarize(struct bench *b, struct out_bench *out)
+{
+	unsigned int n = b->iterations, i;
+
+	qsort(b->ms, n, sizeof(*b->ms), by_value);
+	for (i = 0; i < n; i++)
+		out->mean += b->ms[i] / n;
+	out->min = b->ms[0];
+	out->max = b->ms[n - 1];
+	out->median = (b->ms[(n - 1) / 2] + b->ms[n / 2]) / 2;
+	/* The smallest value that 99 % of them don't exceed. */
+	out->p99 = b->ms[(uint64_t)n * 99 / 100 - (n * 99ull % 100 == 0)];
+	out->last = &b->last;
+	out->precision = b->session.precision;
+	out->iterations = n;
+	out->warmup = b->warmup;
+	out->threads = b->session.threads;
+}
+
+static int open_all(struct bench *b)
+{
+	int err = cli_open_device(b->cli);
+
+	if (!err)
+		err = cli_open_model(b->cli, b->model);
+	if (!err)
+		err = cli_open_session(b->cli, &b->session);
+	return err ? err : input_fixed(b->cli, &b->data, &b->count);
+}
+
+static int bench_all(struct bench *b)
+{
+	struct out_bench out = { 0 };
+	struct cli *cli = b->cli;
+	int err = open_all(b);
+
+	if (!err)
+		err = measure(b);
+	if (err)
+		return cli_report_last(cli, err);
+	summarize(b, &out);
+	cli->out->bench(cli, &out);
+	return EXIT_OK;
+}
+
+static int bench_main(struct cli *cli, int argc, char **argv)
+{
+	struct bench b = {
+		.cli = cli,
+		.session = { .size = sizeof(b.session),
+			     .progress = cli_progress },
+		.iterations = ITERATIONS_DEFAULT,
+		.warmup = WARMUP_DEFAULT,
+	};
+	int status;
+
+	cli_parse(&verb_bench, argc, argv, &b);
+	status = bench_all(&b);
+	free(b.ms);
+	free(b.data);
+	return status;
+}
+
+const struct verb verb_bench = {
+	.name = "bench",
+	.summary = "measure the time of an inference",
+	.argp = &argp,
+	.run = bench_main,
+};

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the verbs of vggctl share. A verb parses its arguments, opens what it
+ * needs, calls the library and hands the data to cli->out; it prints nothing
+ * itself. It returns the program's exit status.
+ */
+#ifndef VGGCTL_CLI_H
+#define VGGCTL_CLI_H
+
+#include <argp.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "vggaccel.h"
+
+enum {
+	EXIT_OK,
+	EXIT_FAILED,
+	EXIT_USAGE,
+	EXIT_NO_DEVICE,
+	EXIT_DEVICE_LOST,
+};
+
+struct out_ops;
+
+struct cli {
+	/* Options that every verb takes. */
+	const char *device, *card, *inject;
+	bool json, verbose;
+	const struct out_ops *out;
+
+	/* What cli_open_*() opened, each with what it tells about itself. */
+	struct vgg_device *dev;
+	struct vgg_model *model;
+	struct vgg_session *session;
+	struct vgg_device_info device_info;
+	struct vgg_model_info model_info;
+};
+
+struct verb {
+	const char *name;
+	const char *summary;
+	const struct argp *argp;
+	int (*run)(struct cli *cli, int argc, char **argv);
+};
+
+extern const struct verb verb_run, verb_info, verb_import, verb_verify,
+	verb_bench, verb_completion;
+/* Ends with NULL; the hidden ones come last, behind another NULL. */
+extern const struct verb *const verbs[];
+
+/*
+ * args.c: command lines. What a verb passes as `options` is a struct that
+ * starts with its struct cli *. Mistakes end the program with EXIT_USAGE.
+ */
+extern const struct argp_child common_options[];
+extern const struct argp common_argp;
+void cli_parse(const struct verb *verb, int argc, char **argv, void *options);
+/* Call it for ARGP_KEY_INIT. */
+void arg_init_common(struct argp_state *state);
+__attribute__((format(printf, 2, 3))) void
+arg_fail(struct argp_state *state, const char *format, ...);
+int arg_number(struct argp_state *state, const char *option, const char *text,
+	       int lo, int hi);
+uint64_t arg_seed(struct argp_state *state, const char *option,
+		  const char *text);
+/* The index of text in names, which end with NULL. */
+int arg_choice(struct argp_state *state, const char *option, const char *text,
+	       const char *const *names);
+/* "a,b,c": returns how many, 1..max. */
+int arg_floats(struct argp_state *state, const char *option, const char *text,
+	       float *values, int max);
+/* The message of the last mistake; NULL if the parser itself found it. */
+const char *arg_last_failure(void);
+
+/* Options that several verbs have; keys are letters, or above them. */
+enum { KEY_SPLIT = 0x300, KEY_PRECISION };
+#define OPTION_MODEL \
+	{ "model", 'm', "FILE", 0, "Compiled model, see `vggctl import'; " \
+	  "default: the built-in one", 0 }
+#define OPTION_THREADS \
+	{ "threads", 't', "N", 0, "CPU threads, 0 to 256; 0 (default): all", 0 }
+#define OPTION_SPLIT \
+	{ "split", KEY_SPLIT, "WHERE", 0, "Where to run layers: auto, " \
+	  "card or cpu; default: auto", 0 }
+#define OPTION_PRECISION \
+	{ "precision", KEY_PRECISION, "KIND", 0, "int8, or fp32 on the CPU; " \
+	  "default: int8", 0 }
+#define THREADS_LIMIT 256
+extern const char *const split_names[];
+extern const char *const precision_names[];
+
+/* open.c; all return 0 or a negative errno as the library does. */
+int cli_open_device(struct cli *cli);
+/* path NULL: the built-in model */
+int cli_open_model(struct cli *cli, const char *path);
+int cli_describe_model(struct cli *cli);
+/* Needs both of the above. */
+int cli_open_session(struct cli *cli, const struct vgg_session_options *o);
+void cli_close(struct cli *cli);
+
+/* error.c */
+/* An error of the program's own, in the library's form; returns -errno. */
+__attribute__((format(printf, 4, 5))) int
+cli_fail(enum vgg_error_code code, const char *where, const char *next_step,
+	 const char *format, ...);
+/* The last error, the program's or the library's, completed where that left it
+ * empty. */
+struct vgg_error cli_error(int err);
+int cli_exit_status(const struct vgg_error *error);
+/* Tells stderr; returns the exit status. */
+int cli_say(const struct vgg_error *error);
+/* Tells stderr and, with --json, stdout; returns the exit status. */
+int cli_report(const struct cli *cli, const struct vgg_error *error);
+int cli_report_last(const struct cli *cli, int err);
+
+/* files.c: a list of names, in the order of the command line. */
+struct file_list {
+	char **name;
+	unsigned int count, room;
+};
+int files_add(struct file_list *list, const char *path);
+/* The images of a folder, sorted; or the path itself if it's no folder. */
+int files_expand(struct file_list *list, const char *path);
+void files_free(struct file_list *list);
+
+/* input.c: input tensors; *data is freed by the caller. */
+int input_from_array(const struct cli *cli, const char *path, float **data,
+		     size_t *count);
+int input_from_image(const struct cli *cli, const char *path, float **data,
+		     size_t *count);
+/* Always the same one for the same network. */
+int input_fixed(const struct cli *cli, float **data, size_t *count);
+
+/*
+ * progress.c: one line on stderr, if that is a terminal and the work takes
+ * long. cli_progress() is a vgg_progress without a context.
+ */
+int cli_progress(void *ctx, const char *what, unsigned int done,
+		 unsigned int total);
+void cli_progress_clear(void);
+
+#endif

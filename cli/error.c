@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Errors, always in one form:
+ *
+ *	vggctl: cat.gif: is a GIF image [IMAGE_UNSUPPORTED]
+ *	  hint: convert it to JPEG or PNG
+ */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli.h"
+#include "out.h"
+#include "text.h"
+
+static const struct {
+	const char *name, *text;
+	int number;
+} codes[] = {
+	[VGG_ERROR_NONE] = { "UNKNOWN", "failed without a reason", EIO },
+#define VGG_ERROR_ENTRY(name, number, text) \
+	[VGG_ERROR_##name] = { #name, text, number },
+	VGG_ERRORS(VGG_ERROR_ENTRY)
+#undef VGG_ERROR_ENTRY
+};
+
+/* vgg_error_last() can't be set from here. */
+static struct vgg_error own;
+
+int cli_fail(enum vgg_error_code code, const char *where,
+	     const char *next_step, const char *format, ...)
+{
+	va_list args;
+
+	own.code = code;
+	own.name = codes[code].name;
+	snprintf(own.where, sizeof(own.where), "%s", where);
+	snprintf(own.next_step, sizeof(own.next_step), "%s", next_step);
+	va_start(args, format);
+	vsnprintf(own.what, sizeof(own.what), format, args);
+	va_end(args);
+	return -codes[code].number;
+}
+
+struct vgg_error cli_error(int err)
+{
+	struct vgg_error error = own.name ? own : *vgg_error_last();
+
+	own.name = NULL;
+	if (error.code == VGG_ERROR_NONE) {
+		error.name = codes[VGG_ERROR_NONE].name;
+		snprintf(error.what, sizeof(error.what), "%s", strerror(-err));
+	}
+	if (!error.what[0])
+		snprintf(error.what, sizeof(error.what), "%s",
+			 codes[error.code].text);
+	return error;
+}
+
+int cli_exit_status(const struct vgg_error *error)
+{
+	switch (error->code) {
+	case VGG_ERROR_NO_DEVICE:
+		return EXIT_NO_DEVICE;
+	case VGG_ERROR_DEVICE_LOST:
+		return EXIT_DEVICE_LOST;
+	default:
+		return EXIT_FAILED;
+	}
+}
+
+int cli_say(const struct vgg_error *error)
+{
+	char *where = text_valid(error->where, true);
+	char *what = text_valid(error->what, true);
+	char *next = text_valid(error->next_step, true);
+
+	cli_progress_clear();
+	fprintf(stderr, "vggctl: %s%s%s [%s]\n", where, *where ? ": " : "",
+		what, error->name);
+	if (*next)
+		fprintf(stderr, "  hint: %s\n", next);
+	free(where);
+	free(what);
+	free(next);
+	return cli_exit_status(error);
+}
+
+int cli_report(const struct cli *cli, const struct vgg_error *error)
+{
+	cli->out->error(error);
+	return cli_say(error);
+}
+
+int cli_report_last(const struct cli *cli, int err)
+{
+	struct vgg_error error = cli_error(err);
+
+	return cli_report(cli, &error);
+}

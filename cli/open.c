@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: MIT
+/* Opening what a verb works on, in the order device, model, session. */
+#include <string.h>
+
+#include "cli.h"
+
+int cli_open_device(struct cli *cli)
+{
+	struct vgg_device_options o = VGG_INIT(o);
+	const char *name = cli->device;
+	int err;
+
+	o.card = cli->card;
+	o.inject = cli->inject;
+	/* A profile or a fault is for the simulator, so "auto" means that. */
+	if ((o.card || o.inject) && !strcmp(name, "auto"))
+		name = "sim";
+	err = vgg_device_open(name, &o, &cli->dev);
+	if (err)
+		return err;
+	cli->device_info.size = sizeof(cli->device_info);
+	return vgg_device_info(cli->dev, &cli->device_info);
+}
+
+int cli_describe_model(struct cli *cli)
+{
+	cli->model_info.size = sizeof(cli->model_info);
+	return vgg_model_info(cli->model, &cli->model_info);
+}
+
+int cli_open_model(struct cli *cli, const char *path)
+{
+	int err = path ? vgg_model_load(path, &cli->model) :
+			 vgg_model_load_default(&cli->model);
+
+	return err ? err : cli_describe_model(cli);
+}
+
+int cli_open_session(struct cli *cli, const struct vgg_session_options *o)
+{
+	int err = vgg_session_create(cli->dev, cli->model, o, &cli->session);
+
+	cli_progress_clear();
+	/* What it holds of the card is worth knowing. */
+	return err ? err : vgg_device_info(cli->dev, &cli->device_info);
+}
+
+void cli_close(struct cli *cli)
+{
+	vgg_session_free(cli->session);
+	vgg_model_free(cli->model);
+	vgg_device_close(cli->dev);
+	cli->session = NULL;
+	cli->model = NULL;
+	cli->dev = NULL;
+}

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Output: the verbs' data, and the operations that write it to stdout as text
+ * or as JSON. Text of results appears as they come; JSON is one document.
+ */
+#ifndef VGGCTL_OUT_H
+#define VGGCTL_OUT_H
+
+#include "cli.h"
+
+struct out_run {
+	const struct file_list *files;
+	enum vgg_precision precision;
+};
+
+struct out_result {
+	const char *file;
+	const struct vgg_result *result;
+	const struct vgg_top *top;
+	unsigned int n_top;
+};
+
+struct out_layer {
+	struct vgg_layer_info info;
+	bool on_card;
+	const char *reason; /* why it runs there */
+};
+
+struct out_info {
+	bool has_layers; /* false: a summary is enough */
+	const struct out_layer *layers;
+	enum vgg_precision precision;
+};
+
+struct out_import {
+	const char *file;
+	uint64_t bytes;
+	double seconds;
+	const struct out_layer *layers;
+};
+
+struct out_verify {
+	const char *input; /* file; NULL: the fixed one */
+	const struct vgg_verify_layer *layers;
+	unsigned int count;
+	bool equal;
+};
+
+struct out_bench {
+	const struct vgg_result *last; /* of the inferences */
+	enum vgg_precision precision;
+	unsigned int iterations, warmup;
+	int threads;
+	double min, median, p99, mean, max; /* ms */
+};
+
+struct out_ops {
+	void (*run_begin)(const struct cli *cli, const struct out_run *run);
+	void (*run_result)(const struct cli *cli, const struct out_result *r);
+	void (*run_failed)(const struct cli *cli, const char *file,
+			   const struct vgg_error *error);
+	void (*run_end)(const struct cli *cli);
+	void (*info)(const struct cli *cli, const struct out_info *info);
+	void (*archs)(void);
+	void (*import)(const struct cli *cli, const struct out_import *import);
+	/* error: NULL if all is well */
+	void (*verify)(const struct cli *cli, const struct out_verify *verify,
+		       const struct vgg_error *error);
+	void (*bench)(const struct cli *cli, const struct out_bench *bench);
+	/* For programs; people read stderr. */
+	void (*error)(const struct vgg_error *error);
+	void (*usage_error)(const char *message);
+};
+
+extern const struct out_ops out_text, out_json;
+
+#endif

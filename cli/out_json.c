@@ -1,0 +1,420 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Results as JSON: one document a call. Strings are made valid UTF-8 first, as
+ * JSON has no other; numbers that JSON lacks (NaN, infinity) become null.
+ */
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "out.h"
+#include "text.h"
+
+static json_t *text(const char *s)
+{
+	char *valid = text_valid(s ? s : "", false);
+	json_t *j = json_string(valid);
+
+	free(valid);
+	return j;
+}
+
+static json_t *number(double value)
+{
+	json_t *j = json_real(value);
+
+	return j ? j : json_null();
+}
+
+static json_t *integer(uint64_t value)
+{
+	return json_integer((json_int_t)value);
+}
+
+/* 9 digits tell two floats apart. */
+static void print(json_t *doc)
+{
+	char *out = json_dumps(doc, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
+
+	if (!out) {
+		fputs("vggctl: JSON: out of memory [NO_MEMORY]\n", stderr);
+		exit(EXIT_FAILED);
+	}
+	puts(out);
+	free(out);
+	json_decref(doc);
+}
+
+static json_t *error_object(const char *code, const char *where,
+			    const char *what, const char *next_step)
+{
+	return json_pack("{s:o, s:o, s:o, s:o}", "code", text(code), "where",
+			 text(where), "what", text(what), "next_step",
+			 text(next_step));
+}
+
+static json_t *pack_error(const struct vgg_error *e)
+{
+	return error_object(e->name, e->where, e->what, e->next_step);
+}
+
+static void json_error_out(const struct vgg_error *error)
+{
+	print(json_pack("{s:o}", "error", pack_error(error)));
+}
+
+static void json_usage_error(const char *message)
+{
+	print(json_pack("{s:o}", "error",
+			error_object("USAGE", "command line", message,
+				     "see vggctl --help")));
+}
+
+/*
+ * Model and device.
+ */
+static json_t *floats(const float *values, int n)
+{
+	json_t *list = json_array();
+	int i;
+
+	for (i = 0; i < n; i++)
+		json_array_append_new(list, number((double)values[i]));
+	return list;
+}
+
+static json_t *pack_model(const struct cli *cli)
+{
+	const struct vgg_model_info *m = &cli->model_info;
+
+	return json_pack("{s:o, s:o, s:o, s:[i,i,i], s:i, s:i, s:o, s:o, s:b, "
+			 "s:b}",
+			 "name", text(m->name), "arch", text(m->arch),
+			 "source", text(m->source), "input",
+			 m->input_channels, m->input_height, m->input_width,
+			 "classes", (int)m->classes, "layer_count",
+			 (int)m->layers, "macs", integer(m->macs),
+			 "parameters", integer(m->parameters), "int8",
+			 m->has_int8, "fp32", m->has_fp32);
+}
+
+static json_t *with_precision(json_t *model, enum vgg_precision precision)
+{
+	json_object_set_new(model, "precision",
+			    text(precision_names[precision]));
+	return model;
+}
+
+static json_t *pack_preprocess(const struct vgg_model_info *m)
+{
+	int n = m->input_channels < 4 ? m->input_channels : 4;
+
+	if (!m->crop)
+		return json_null();
+	return json_pack("{s:i, s:i, s:o, s:o, s:o}", "resize", m->resize,
+			 "crop", m->crop, "interpolation",
+			 text(m->interpolation), "mean", floats(m->mean, n),
+			 "std", floats(m->std, n));
+}
+
+static json_t *pack_device(const struct cli *cli)
+{
+	return json_pack("{s:o, s:o}", "kind",
+			 text(cli->device_info.kind_name), "name",
+			 text(cli->device_info.name));
+}
+
+static json_t *pack_capabilities(const struct cli *cli)
+{
+	const struct vgg_device_info *d = &cli->device_info;
+	const struct {
+		const char *name;
+		uint64_t value;
+	} fields[] = {
+		{ "hw_version", d->hw_version },
+		{ "fw_abi", d->fw_abi },
+		{ "mac_rows", d->mac_rows },
+		{ "mac_cols", d->mac_cols },
+		{ "clock_khz", d->clock_khz },
+		{ "local_mib", d->local_mib },
+		{ "local_free", d->local_free },
+		{ "onchip_kib", d->onchip_kib },
+		{ "local_mbps", d->local_mbps },
+		{ "link_mbps", d->link_mbps },
+		{ "link_gen", d->link_gen },
+		{ "link_lanes", d->link_lanes },
+		{ "contexts", d->contexts },
+		{ "job_cycles", d->job_cycles },
+		{ "command_cycles", d->command_cycles },
+		{ "temperature", d->temperature },
+	};
+	json_t *device = pack_device(cli);
+	size_t i;
+
+	for (i = 0; i < sizeof(fields) / sizeof(*fields); i++)
+		json_object_set_new(device, fields[i].name,
+				    integer(fields[i].value));
+	return device;
+}
+
+/*
+ * run
+ */
+static struct {
+	json_t *results, *errors;
+	enum vgg_precision precision;
+} run;
+
+static void json_run_begin(const struct cli *cli, const struct out_run *r)
+{
+	(void)cli;
+	run.results = json_array();
+	run.errors = json_array();
+	run.precision = r->precision;
+}
+
+static json_t *pack_top(const struct cli *cli, const struct out_result *r)
+{
+	json_t *list = json_array();
+	unsigned int i;
+
+	for (i = 0; i < r->n_top; i++)
+		json_array_append_new(
+			list,
+			json_pack("{s:i, s:o, s:o}", "class",
+				  (int)r->top[i].class_, "label",
+				  text(vgg_model_label(cli->model,
+						       r->top[i].class_)),
+				  "probability",
+				  number((double)r->top[i].probability)));
+	return list;
+}
+
+static void json_run_result(const struct cli *cli, const struct out_result *r)
+{
+	json_t *result = json_pack(
+		"{s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "file", text(r->file),
+		"top", pack_top(cli, r), "ms", number(r->result->ms),
+		"preprocess_ms", number(r->result->preprocess_ms),
+		"card_cycles", integer(r->result->card_cycles), "saturations",
+		integer(r->result->saturations), "output_sha256",
+		text(r->result->sha256));
+
+	json_array_append_new(run.results, result);
+}
+
+static void json_run_failed(const struct cli *cli, const char *file,
+			    const struct vgg_error *error)
+{
+	json_t *e = pack_error(error);
+
+	(void)cli;
+	json_object_set_new(e, "file", text(file));
+	json_array_append_new(run.errors, e);
+}
+
+/* "error" is what a program looks for; "errors" tells of each file. */
+static json_t *first_error(void)
+{
+	json_t *e = json_deep_copy(json_array_get(run.errors, 0));
+
+	json_object_del(e, "file");
+	return e;
+}
+
+static void json_run_end(const struct cli *cli)
+{
+	json_t *doc = json_object();
+
+	if (json_array_size(run.results)) {
+		json_object_set_new(doc, "model",
+				    with_precision(pack_model(cli),
+						   run.precision));
+		json_object_set_new(doc, "device", pack_device(cli));
+		json_object_set_new(doc, "placement",
+				    text(vgg_session_placement(cli->session)));
+		json_object_set(doc, "results", run.results);
+	}
+	if (json_array_size(run.errors)) {
+		json_object_set_new(doc, "error", first_error());
+		if (json_array_size(run.results) ||
+		    json_array_size(run.errors) > 1)
+			json_object_set(doc, "errors", run.errors);
+	}
+	json_decref(run.results);
+	json_decref(run.errors);
+	print(doc);
+}
+
+/*
+ * info, import
+ */
+static json_t *pack_layer(const struct out_layer *l, bool placed)
+{
+	json_t *j = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:b}", "name",
+			      text(l->info.name), "kind", text(l->info.kind),
+			      "in", text(l->info.in), "out", text(l->info.out),
+			      "macs", integer(l->info.macs), "parameters",
+			      integer(l->info.parameters), "quantized",
+			      l->info.quantized);
+
+	if (l->info.quantized) {
+		json_object_set_new(j, "scale",
+				    number((double)l->info.out_scale));
+		json_object_set_new(j, "zero", json_integer(l->info.out_zero));
+	}
+	if (placed) {
+		json_object_set_new(j, "on", text(l->on_card ? "card" : "cpu"));
+		json_object_set_new(j, "reason", text(l->reason));
+	}
+	return j;
+}
+
+static json_t *pack_details(const struct cli *cli)
+{
+	const struct vgg_model_info *m = &cli->model_info;
+	json_t *model = pack_model(cli), *labels = json_array();
+	unsigned int i;
+
+	json_object_set_new(model, "preprocessing", pack_preprocess(m));
+	json_object_set_new(model, "calibration",
+			    m->calibration && *m->calibration ?
+				    text(m->calibration) : json_null());
+	for (i = 0; i < m->classes; i++)
+		json_array_append_new(labels,
+				      text(vgg_model_label(cli->model, i)));
+	json_object_set_new(model, "labels", labels);
+	return model;
+}
+
+static void json_info(const struct cli *cli, const struct out_info *info)
+{
+	json_t *model = with_precision(pack_details(cli), info->precision);
+	json_t *layers;
+	unsigned int i;
+
+	if (info->has_layers) {
+		layers = json_array();
+		for (i = 0; i < cli->model_info.layers; i++)
+			json_array_append_new(
+				layers, pack_layer(&info->layers[i], true));
+		json_object_set_new(model, "layers", layers);
+	}
+	print(json_pack("{s:o, s:o, s:o}", "device", pack_capabilities(cli),
+			"model", model, "placement",
+			text(vgg_session_placement(cli->session))));
+}
+
+static void json_archs(void)
+{
+	json_t *list = json_array();
+	unsigned int i;
+
+	for (i = 0; vgg_arch_name(i); i++)
+		json_array_append_new(list, text(vgg_arch_name(i)));
+	print(json_pack("{s:o}", "archs", list));
+}
+
+static void json_import(const struct cli *cli, const struct out_import *m)
+{
+	json_t *model = pack_details(cli), *refused = json_array();
+	json_t *layers = json_array();
+	unsigned int i;
+
+	for (i = 0; i < cli->model_info.layers; i++) {
+		const struct vgg_layer_info *l = &m->layers[i].info;
+
+		json_array_append_new(layers, pack_layer(&m->layers[i], false));
+		if (l->cpu_reason)
+			json_array_append_new(
+				refused,
+				json_pack("{s:o, s:o}", "name", text(l->name),
+					  "reason", text(l->cpu_reason)));
+	}
+	json_object_set_new(model, "layers", layers);
+	print(json_pack("{s:o, s:{s:o, s:o}, s:o, s:o}", "model", model,
+			"output", "file", text(m->file), "bytes",
+			integer(m->bytes), "seconds", number(m->seconds),
+			"not_on_card", refused));
+}
+
+/*
+ * verify, bench
+ */
+static json_t *pack_verify_layer(const struct vgg_verify_layer *l)
+{
+	json_t *j = json_pack("{s:o, s:o, s:o}", "name", text(l->name), "on",
+			      text(l->on_card ? "card" : "cpu"), "elements",
+			      integer(l->elements));
+
+	if (l->on_card)
+		json_object_set_new(j, "equal", json_boolean(!l->differing));
+	else /* nothing to compare */
+		json_object_set_new(j, "equal", json_null());
+	json_object_set_new(j, "differing", integer(l->differing));
+	if (l->differing)
+		json_object_set_new(j, "first_differing",
+				    integer(l->first_differing));
+	if (!l->has_fp32)
+		return j;
+	json_object_set_new(j, "cosine", number(l->cosine));
+	json_object_set_new(j, "max_error", number(l->max_error));
+	json_object_set_new(j, "saturated", number(l->saturated));
+	return j;
+}
+
+static void json_verify(const struct cli *cli, const struct out_verify *v,
+			const struct vgg_error *error)
+{
+	json_t *layers = json_array(), *doc;
+	unsigned int i;
+
+	for (i = 0; i < v->count; i++)
+		json_array_append_new(layers, pack_verify_layer(&v->layers[i]));
+	doc = json_pack("{s:o, s:o, s:o, s:b, s:o}", "model", pack_model(cli),
+			"device", pack_device(cli), "input",
+			v->input ? text(v->input) : json_null(), "equal",
+			v->equal, "layers", layers);
+	if (error)
+		json_object_set_new(doc, "error", pack_error(error));
+	print(doc);
+}
+
+static void json_bench(const struct cli *cli, const struct out_bench *b)
+{
+	uint32_t khz = cli->device_info.clock_khz;
+	json_t *ms = json_pack("{s:o, s:o, s:o, s:o, s:o}", "min",
+			       number(b->min), "median", number(b->median),
+			       "p99", number(b->p99), "mean", number(b->mean),
+			       "max", number(b->max));
+	json_t *doc = json_pack(
+		"{s:o, s:o, s:o, s:i, s:i, s:i, s:o, s:o, s:o, s:o}", "model",
+		with_precision(pack_model(cli), b->precision), "device",
+		pack_device(cli), "placement",
+		text(vgg_session_placement(cli->session)), "iterations",
+		(int)b->iterations, "warmup", (int)b->warmup, "threads",
+		b->threads, "ms", ms, "images_per_second",
+		number(b->mean > 0 ? 1000 / b->mean : 0), "card_cycles",
+		integer(b->last->card_cycles), "output_sha256",
+		text(b->last->sha256));
+
+	if (khz)
+		json_object_set_new(doc, "card_ms",
+				    number((double)b->last->card_cycles / khz));
+	print(doc);
+}
+
+const struct out_ops out_json = {
+	.run_begin = json_run_begin,
+	.run_result = json_run_result,
+	.run_failed = json_run_failed,
+	.run_end = json_run_end,
+	.info = json_info,
+	.archs = json_archs,
+	.import = json_import,
+	.verify = json_verify,
+	.bench = json_bench,
+	.error = json_error_out,
+	.usage_error = json_usage_error,
+};

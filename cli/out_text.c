@@ -1,0 +1,607 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Results for people: aligned, brief, and plain ASCII where the locale isn't
+ * UTF-8. Colour only on a terminal, and not if NO_COLOR is set.
+ */
+#include <langinfo.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "out.h"
+#include "text.h"
+
+#define BAR_CELLS 20
+#define FILE_CELLS 60 /* longer names push the rest of their line aside */
+#define NAME_CELLS 14 /* of a pair's left side */
+
+enum style { PLAIN, BOLD, DIM, GREEN, RED };
+
+static bool coloured(void)
+{
+	static int answer = -1;
+	const char *term = getenv("TERM"), *no = getenv("NO_COLOR");
+
+	if (answer < 0)
+		answer = isatty(STDOUT_FILENO) && (!no || !*no) && term &&
+			 strcmp(term, "dumb");
+	return answer;
+}
+
+static const char *on(enum style style)
+{
+	static const char *const codes[] = {
+		"", "\033[1m", "\033[2m", "\033[32m", "\033[31m"
+	};
+
+	return coloured() ? codes[style] : "";
+}
+
+static const char *off(void)
+{
+	return coloured() ? "\033[0m" : "";
+}
+
+static bool unicode(void)
+{
+	return !strcmp(nl_langinfo(CODESET), "UTF-8");
+}
+
+static void put(const char *s)
+{
+	char *clean = text_valid(s, true);
+
+	fputs(clean, stdout);
+	free(clean);
+}
+
+/* "name          value" */
+__attribute__((format(printf, 2, 3)))
+static void pair(const char *name, const char *format, ...)
+{
+	va_list args;
+	char *value;
+
+	va_start(args, format);
+	if (vasprintf(&value, format, args) < 0)
+		value = cli_alloc(NULL, SIZE_MAX); /* says so, and exits */
+	va_end(args);
+	printf("%s%-*s%s", on(DIM), NAME_CELLS, name, off());
+	put(value);
+	putchar('\n');
+	free(value);
+}
+
+static void heading(const char *s)
+{
+	fputs(on(BOLD), stdout);
+	put(s);
+	printf("%s\n", off());
+}
+
+/* 123 ms, 12.3 ms, 1.23 ms, 0.123 ms */
+static const char *ms_text(double ms, char buffer[TEXT_SI])
+{
+	snprintf(buffer, TEXT_SI, "%.*f ms",
+		 ms >= 100 ? 0 : ms >= 10 ? 1 : ms >= 1 ? 2 : 3, ms);
+	return buffer;
+}
+
+static double card_ms(const struct cli *cli, uint64_t cycles)
+{
+	uint32_t khz = cli->device_info.clock_khz;
+
+	return khz ? (double)cycles / khz : 0;
+}
+
+/*
+ * run
+ */
+static struct {
+	const struct file_list *files;
+	unsigned int shown;
+	int width;
+	double ms;
+	uint64_t cycles;
+} run;
+
+static void text_run_begin(const struct cli *cli, const struct out_run *r)
+{
+	(void)cli;
+	memset(&run, 0, sizeof(run));
+	run.files = r->files;
+}
+
+static void bar(double share)
+{
+	static const char *const parts[] = { "", "▏", "▎", "▍", "▌",
+					     "▋", "▊", "▉" };
+	int eighths = (int)(share * BAR_CELLS * 8 + 0.5);
+	int full = eighths / 8, i;
+
+	fputs(on(GREEN), stdout);
+	if (!unicode())
+		full = (int)(share * BAR_CELLS + 0.5);
+	for (i = 0; i < full; i++)
+		fputs(unicode() ? "█" : "#", stdout);
+	if (unicode() && eighths % 8) {
+		fputs(parts[eighths % 8], stdout);
+		full++;
+	}
+	printf("%s%*s", off(), BAR_CELLS - full, "");
+}
+
+static void print_class(const struct cli *cli, const struct vgg_top *top,
+			bool best)
+{
+	printf("  %5.1f %%  ", (double)top->probability * 100);
+	bar((double)top->probability);
+	printf("  %s", on(best ? BOLD : PLAIN));
+	put(vgg_model_label(cli->model, top->class_));
+	printf("%s\n", off());
+}
+
+static void print_details(const struct vgg_result *r)
+{
+	char ms[TEXT_SI];
+
+	printf("  %spreprocessing %s, %llu saturated, sha256 %s%s\n", on(DIM),
+	       ms_text(r->preprocess_ms, ms),
+	       (unsigned long long)r->saturations, r->sha256, off());
+}
+
+/* All that is known of one image. */
+static void print_block(const struct cli *cli, const struct out_result *r)
+{
+	unsigned int i;
+
+	if (run.shown)
+		putchar('\n');
+	put(r->file);
+	puts("\n");
+	for (i = 0; i < r->n_top; i++)
+		print_class(cli, &r->top[i], !i);
+	if (cli->verbose)
+		print_details(r->result);
+}
+
+static int names_width(const struct file_list *files)
+{
+	unsigned int i;
+	int width = 0, w;
+
+	for (i = 0; i < files->count; i++) {
+		char *clean = text_valid(files->name[i], true);
+
+		w = text_width(clean);
+		free(clean);
+		if (w <= FILE_CELLS && w > width)
+			width = w;
+	}
+	return width;
+}
+
+static void print_line(const struct cli *cli, const struct out_result *r)
+{
+	char *file = text_valid(r->file, true);
+	int pad;
+
+	if (!run.width)
+		run.width = names_width(run.files);
+	pad = run.width - text_width(file);
+	printf("%s%*s  %5.1f %%  %s", file, pad > 0 ? pad : 0, "",
+	       (double)r->top[0].probability * 100, on(BOLD));
+	put(vgg_model_label(cli->model, r->top[0].class_));
+	printf("%s\n", off());
+	free(file);
+}
+
+static void text_run_result(const struct cli *cli, const struct out_result *r)
+{
+	if (cli->verbose || run.files->count == 1)
+		print_block(cli, r);
+	else
+		print_line(cli, r);
+	run.shown++;
+	run.ms += r->result->ms;
+	run.cycles += r->result->card_cycles;
+	/* Whoever watches sees it before the next one is ready. */
+	if (isatty(STDOUT_FILENO))
+		fflush(stdout);
+}
+
+static void text_run_failed(const struct cli *cli, const char *file,
+			    const struct vgg_error *error)
+{
+	(void)cli;
+	(void)file;
+	(void)error;
+}
+
+static void print_placement(const struct cli *cli)
+{
+	unsigned int i;
+	bool card;
+
+	puts(vgg_session_placement(cli->session));
+	for (i = 0; cli->verbose && i < cli->model_info.layers; i++) {
+		struct vgg_layer_info l = VGG_INIT(l);
+		const char *why;
+
+		if (vgg_model_layer(cli->model, i, &l))
+			continue;
+		why = vgg_session_layer_reason(cli->session, i, &card);
+		printf("  %s%s on the %s: %s%s\n", on(DIM), l.name,
+		       card ? "card" : "CPU", why, off());
+	}
+}
+
+static void print_device(const struct cli *cli)
+{
+	const char *name = cli->device_info.name;
+
+	if (cli->device_info.kind == VGG_DEVICE_SIM)
+		printf("simulated card (profile %s)", name);
+	else
+		printf("%s", name);
+}
+
+static void text_run_end(const struct cli *cli)
+{
+	char a[TEXT_SI], b[TEXT_SI];
+
+	if (!run.shown)
+		return;
+	putchar('\n');
+	print_placement(cli);
+	print_device(cli);
+	printf(": ");
+	if (run.shown > 1)
+		printf("%u images, %s, %s each", run.shown, ms_text(run.ms, a),
+		       ms_text(run.ms / run.shown, b));
+	else
+		printf("%s", ms_text(run.ms, a));
+	if (run.cycles && cli->device_info.clock_khz)
+		printf("; card time %s", ms_text(card_ms(cli, run.cycles), a));
+	putchar('\n');
+}
+
+/*
+ * info
+ */
+static void print_memory(const struct vgg_device_info *d)
+{
+	char a[TEXT_SI], b[TEXT_SI];
+
+	pair("memory", "%u MiB on board at %s, %.1f MiB free; %u KiB on chip",
+	     d->local_mib, text_si(d->local_mbps * 1e6, "B/s", a),
+	     (double)d->local_free / (1 << 20), d->onchip_kib);
+	pair("link", "PCIe %u.0 x%u, %s", d->link_gen, d->link_lanes,
+	     text_si(d->link_mbps * 1e6, "B/s", b));
+}
+
+static void print_capabilities(const struct cli *cli)
+{
+	const struct vgg_device_info *d = &cli->device_info;
+	double macs = (double)d->mac_rows * d->mac_cols * d->clock_khz * 1e3;
+	char a[TEXT_SI], b[TEXT_SI];
+
+	printf("%s%-*s%s", on(DIM), NAME_CELLS, "device", off());
+	print_device(cli);
+	putchar('\n');
+	if (d->kind == VGG_DEVICE_CPU)
+		return;
+	pair("MAC array", "%u x %u at %s: %s", d->mac_rows, d->mac_cols,
+	     text_si(d->clock_khz * 1e3, "Hz", a), text_si(macs, "MAC/s", b));
+	print_memory(d);
+	pair("contexts", "%u", d->contexts);
+	pair("hardware", "%u.%u, firmware ABI %u", d->hw_version >> 16,
+	     d->hw_version & 0xffff, d->fw_abi);
+	pair("temperature", "%.1f C", d->temperature / 1e3);
+	if (cli->verbose)
+		pair("counters", "%llu jobs, %llu cycles, %llu saturations",
+		     (unsigned long long)d->jobs,
+		     (unsigned long long)d->cycles,
+		     (unsigned long long)d->saturations);
+}
+
+static const char *kinds_of_weights(const struct vgg_model_info *m)
+{
+	return m->has_int8 ? m->has_fp32 ? "int8 and floating point" :
+					   "int8" : "floating point";
+}
+
+/* The name is also the architecture's, often enough. */
+static void print_network(const struct vgg_model_info *m)
+{
+	bool arch = *m->arch && strcmp(m->arch, m->name);
+
+	pair("network", "%s%s%s%s", m->name, arch ? " (" : "",
+	     arch ? m->arch : "", arch ? ")" : "");
+	pair("source", "%s", *m->source ? m->source : "unknown");
+}
+
+static void print_work(const struct vgg_model_info *m)
+{
+	char a[TEXT_SI], b[TEXT_SI];
+
+	pair("input", "%dx%dx%d", m->input_channels, m->input_height,
+	     m->input_width);
+	pair("classes", "%u", m->classes);
+	pair("work", "%u layers, %s, %s parameters", m->layers,
+	     text_si((double)m->macs, "MAC", a),
+	     text_si((double)m->parameters, "", b));
+	pair("weights", "%s", kinds_of_weights(m));
+	if (m->has_int8)
+		pair("calibration", "%s", m->calibration && *m->calibration ?
+						  m->calibration : "unknown");
+}
+
+static int floats(char *to, size_t size, const float *values, int n)
+{
+	int i, at = 0;
+
+	for (i = 0; i < n && i < 4 && at < (int)size; i++)
+		at += snprintf(to + at, size - (size_t)at, "%s%.4g",
+			       i ? " " : "", (double)values[i]);
+	return at;
+}
+
+static void print_preprocess(const struct vgg_model_info *m)
+{
+	char mean[64], std[64];
+
+	if (!m->crop) {
+		pair("images", "none: the network takes arrays (--input)");
+		return;
+	}
+	floats(mean, sizeof(mean), m->mean, m->input_channels);
+	floats(std, sizeof(std), m->std, m->input_channels);
+	pair("images", "resize %d (%s), crop %dx%d, mean %s, std %s", m->resize,
+	     m->interpolation, m->crop, m->crop, mean, std);
+}
+
+static void print_labels(const struct cli *cli)
+{
+	unsigned int n = cli->model_info.classes, i;
+	size_t size;
+	char *list;
+	FILE *to = open_memstream(&list, &size);
+
+	if (!to)
+		return;
+	for (i = 0; i < n && i < 10; i++)
+		fprintf(to, "%s%s", i ? ", " : "",
+			vgg_model_label(cli->model, i));
+	if (i < n)
+		fprintf(to, " and %u more", n - i);
+	fclose(to);
+	pair("labels", "%s", list);
+	free(list);
+}
+
+static void add_shape(struct table *t, const struct vgg_layer_info *l)
+{
+	char a[TEXT_SI], b[TEXT_SI];
+
+	table_cell(t, "%s", l->name);
+	table_cell(t, "%s", l->kind);
+	table_cell(t, "%s", l->in);
+	table_cell(t, "%s", l->out);
+	table_cell(t, "%s", l->macs ? text_si((double)l->macs, "", a) : "-");
+	table_cell(t, "%s", l->parameters ?
+				    text_si((double)l->parameters, "", b) :
+				    "-");
+}
+
+static void print_layers(const struct cli *cli, const struct out_layer *layers)
+{
+	struct table t;
+	unsigned int i;
+
+	table_begin(&t, "<layer|<kind|<in|<out|>MACs|>parameters|>scale|<on|"
+			"<why");
+	for (i = 0; i < cli->model_info.layers; i++) {
+		const struct out_layer *l = &layers[i];
+
+		add_shape(&t, &l->info);
+		if (l->info.quantized)
+			table_cell(&t, "%.4g", (double)l->info.out_scale);
+		else
+			table_cell(&t, "-");
+		table_cell(&t, "%s", l->on_card ? "card" : "CPU");
+		table_cell(&t, "%s", l->reason);
+	}
+	table_print(&t, stdout, on(BOLD), off());
+}
+
+static void text_info(const struct cli *cli, const struct out_info *info)
+{
+	print_capabilities(cli);
+	putchar('\n');
+	if (!info->has_layers)
+		heading("built-in model");
+	print_network(&cli->model_info);
+	print_work(&cli->model_info);
+	print_preprocess(&cli->model_info);
+	print_labels(cli);
+	pair("placement", "%s", vgg_session_placement(cli->session));
+	if (!info->has_layers)
+		return;
+	putchar('\n');
+	print_layers(cli, info->layers);
+}
+
+/*
+ * import
+ */
+static void text_archs(void)
+{
+	unsigned int i;
+
+	for (i = 0; vgg_arch_name(i); i++)
+		puts(vgg_arch_name(i));
+}
+
+static void print_refused(const struct cli *cli, const struct out_layer *layers)
+{
+	const char *name = "not on card";
+	unsigned int i;
+
+	if (!cli->model_info.has_int8) {
+		pair(name, "all layers: there is no integer form");
+		return;
+	}
+	for (i = 0; i < cli->model_info.layers; i++) {
+		if (!layers[i].info.cpu_reason)
+			continue;
+		pair(name, "%s: %s", layers[i].info.name,
+		     layers[i].info.cpu_reason);
+		name = "";
+	}
+	if (*name)
+		pair(name, "none: the card can run all layers");
+}
+
+static void text_import(const struct cli *cli, const struct out_import *m)
+{
+	char bytes[TEXT_SI];
+
+	pair("written", "%s, %s in %.1f s", m->file,
+	     text_si((double)m->bytes, "B", bytes), m->seconds);
+	print_network(&cli->model_info);
+	print_work(&cli->model_info);
+	print_preprocess(&cli->model_info);
+	print_refused(cli, m->layers);
+}
+
+/*
+ * verify
+ */
+static void add_distance(struct table *t, const struct vgg_verify_layer *l)
+{
+	if (!l->has_fp32) {
+		table_cell(t, "-");
+		table_cell(t, "-");
+		table_cell(t, "-");
+		return;
+	}
+	table_cell(t, "%.6f", l->cosine);
+	table_cell(t, "%.4g", l->max_error);
+	table_cell(t, "%.2f %%", l->saturated * 100);
+}
+
+static void add_equality(struct table *t, const struct vgg_verify_layer *l)
+{
+	if (!l->on_card && !l->differing)
+		table_cell(t, "-");
+	else if (!l->differing)
+		table_cell(t, "yes");
+	else
+		table_cell(t, "NO: %llu differ, first at %llu",
+			   (unsigned long long)l->differing,
+			   (unsigned long long)l->first_differing);
+}
+
+static void print_verdict(const struct out_verify *v)
+{
+	unsigned long long bytes = 0;
+	unsigned int card = 0, wrong = 0, i;
+
+	for (i = 0; i < v->count; i++) {
+		card += v->layers[i].on_card;
+		bytes += v->layers[i].on_card ? v->layers[i].elements : 0;
+		wrong += v->layers[i].differing > 0;
+	}
+	if (wrong)
+		printf("%sMISMATCH: card and CPU disagree in %u of %u layers%s"
+		       "\n", on(RED), wrong, v->count, off());
+	else if (card)
+		printf("%sOK: card and CPU agree in all %llu bytes of %u "
+		       "layer%s%s\n", on(GREEN), bytes, card,
+		       card == 1 ? "" : "s", off());
+	else
+		puts("OK: nothing ran on a card; int8 was compared with fp32 "
+		     "only");
+}
+
+static void text_verify(const struct cli *cli, const struct out_verify *v,
+			const struct vgg_error *error)
+{
+	struct table t;
+	unsigned int i;
+
+	(void)error;
+	print_device(cli);
+	printf(": ");
+	put(cli->model_info.name);
+	printf(", ");
+	put(v->input ? v->input : "made-up input");
+	puts("\n");
+	table_begin(&t, "<layer|<on|>values|<card = CPU|>cosine|>max error|"
+			">saturated");
+	for (i = 0; i < v->count; i++) {
+		table_cell(&t, "%s", v->layers[i].name);
+		table_cell(&t, "%s", v->layers[i].on_card ? "card" : "CPU");
+		table_cell(&t, "%llu",
+			   (unsigned long long)v->layers[i].elements);
+		add_equality(&t, &v->layers[i]);
+		add_distance(&t, &v->layers[i]);
+	}
+	table_print(&t, stdout, on(BOLD), off());
+	putchar('\n');
+	print_verdict(v);
+}
+
+/*
+ * bench
+ */
+static void text_bench(const struct cli *cli, const struct out_bench *b)
+{
+	char a[TEXT_SI], c[TEXT_SI];
+
+	heading(cli->model_info.name);
+	puts(vgg_session_placement(cli->session));
+	print_device(cli);
+	printf(": %s, %u inference%s after %u to warm up\n\n",
+	       precision_names[b->precision], b->iterations,
+	       b->iterations == 1 ? "" : "s", b->warmup);
+	pair("min", "%s", ms_text(b->min, a));
+	pair("median", "%s", ms_text(b->median, a));
+	pair("p99", "%s", ms_text(b->p99, a));
+	pair("mean", "%s", ms_text(b->mean, a));
+	pair("rate", "%.4g images/s", b->mean > 0 ? 1000 / b->mean : 0);
+	if (b->last->card_cycles)
+		pair("card", "%llu cycles: %s at %s",
+		     (unsigned long long)b->last->card_cycles,
+		     ms_text(card_ms(cli, b->last->card_cycles), a),
+		     text_si(cli->device_info.clock_khz * 1e3, "Hz", c));
+	if (cli->verbose)
+		pair("sha256", "%s", b->last->sha256);
+}
+
+static void text_error(const struct vgg_error *error)
+{
+	(void)error;
+}
+
+static void text_usage_error(const char *message)
+{
+	(void)message;
+}
+
+const struct out_ops out_text = {
+	.run_begin = text_run_begin,
+	.run_result = text_run_result,
+	.run_failed = text_run_failed,
+	.run_end = text_run_end,
+	.info = text_info,
+	.archs = text_archs,
+	.import = text_import,
+	.verify = text_verify,
+	.bench = text_bench,
+	.error = text_error,
+	.usage_error = text_usage_error,
+};

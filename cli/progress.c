@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: MIT
+/* The progress line. */
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "cli.h"
+
+#define QUIET_MS 500 /* what is done by then needs no line */
+#define STEP_MS 100  /* between two lines */
+
+static bool shown;
+
+static long now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000L + t.tv_nsec / 1000000;
+}
+
+static bool wanted(void)
+{
+	static int answer = -1;
+	const char *term = getenv("TERM");
+
+	if (answer < 0)
+		answer = isatty(STDERR_FILENO) && term && strcmp(term, "dumb");
+	return answer;
+}
+
+int cli_progress(void *ctx, const char *what, unsigned int done,
+		 unsigned int total)
+{
+	static long start, last;
+	long now;
+
+	(void)ctx;
+	if (!wanted())
+		return 0;
+	now = now_ms();
+	if (!start)
+		start = now;
+	if (now - start < QUIET_MS || now - last < STEP_MS)
+		return 0;
+	last = now;
+	shown = true;
+	fprintf(stderr, "\r\033[K%s: %u of %u", what, done, total);
+	fflush(stderr);
+	return 0;
+}
+
+void cli_progress_clear(void)
+{
+	if (!shown)
+		return;
+	fputs("\r\033[K", stderr);
+	fflush(stderr);
+	shown = false;
+}
