@@ -1,0 +1,212 @@
+# SPDX-License-Identifier: MIT
+#
+# make            libvggaccel, vggctl and the simulator        -> build/
+# make demo       install what is missing, build, classify a shipped image
+# make check      install what is missing, build and run all tests
+# make bench      figures, each beside its peer
+# make arm64      the same programs for arm64                  -> build/arm64/
+# make style      formatting and static analysis
+# make install    below $(DESTDIR)$(PREFIX)
+# make deps       only install what demo and check need
+# make model      train and compile the built-in network again (needs PyTorch)
+#
+# One set of rules builds every variant; B says where, and these say how:
+#   SAN=address,undefined   sanitizers      CROSS=aarch64-linux-gnu-
+#   SYSROOT=dir             headers and libraries of the other architecture
+
+VERSION	:= 0.1.0
+PREFIX	?= /usr/local
+B	?= build
+V	?= 0
+Q	:= $(if $(filter 1,$(V)),,@)
+GEN	:= build/gen
+
+CROSS	?=
+CC	:= $(CROSS)gcc
+AR	:= $(CROSS)ar
+SAN	?=
+
+# No contraction of a * b + c, no excess precision: what is computed from
+# images and scales is the same on every architecture.
+CFLAGS	?= -O2 -g
+WARN	:= -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes
+BASE	:= -std=gnu11 -D_GNU_SOURCE -ffp-contract=off -fPIC \
+	   -fvisibility=default $(WARN) -DVGG_VERSION='"$(VERSION)"'
+ifneq ($(SAN),)
+BASE	+= -fsanitize=$(SAN) -fno-sanitize-recover=undefined \
+	   -fno-omit-frame-pointer
+LDSAN	:= -fsanitize=$(SAN)
+endif
+ifneq ($(SYSROOT),)
+BASE	+= --sysroot=$(SYSROOT)
+LDSYS	:= --sysroot=$(SYSROOT)
+endif
+
+LIB_INC	:= -Ilib -Ilib/include -Ikmod/include -Ifirmware-sim -I$(GEN)
+SIM_INC	:= -Ifirmware-sim -Ikmod/include
+CLI_INC	:= -Ilib/include
+TEST_INC := $(LIB_INC) -Itests/harness -Itests -Itools/shapes
+
+LIB_LIBS := -ljansson -lprotobuf-c -lturbojpeg -lpng -lpthreadpool -lmd -lz \
+	    -lm -lpthread
+
+SIM_SRC	:= $(filter-out firmware-sim/vggsimd.c,$(wildcard firmware-sim/*.c))
+LIB_SRC	:= $(wildcard lib/*/*.c)
+CLI_SRC	:= $(wildcard cli/*.c)
+SHAPES_SRC := $(filter-out tools/shapes/draw.c,$(wildcard tools/shapes/*.c))
+
+obj	= $(patsubst %,$(B)/obj/%.o,$(basename $(1)))
+SIM_OBJ	:= $(call obj,$(SIM_SRC))
+LIB_OBJ	:= $(call obj,$(LIB_SRC)) $(B)/obj/lib/model/embedded.o \
+	   $(B)/obj/onnx.pb-c.o
+CLI_OBJ	:= $(call obj,$(CLI_SRC))
+SHAPES_OBJ := $(call obj,$(SHAPES_SRC))
+HARNESS	:= $(B)/obj/tests/harness/vgg_harness.o
+
+# Every tests/*/test_*.c is a program; the other files of its folder that carry
+# its prefix's support are listed here.
+TEST_SRC := $(wildcard tests/*/test_*.c)
+TESTS	:= $(patsubst tests/%.c,$(B)/tests/%,$(TEST_SRC))
+SUPPORT_sim  := $(B)/obj/tests/sim/rig.o
+SUPPORT_hw   := $(B)/obj/tests/sim/rig.o
+SUPPORT_lib  := $(call obj,$(filter-out tests/lib/test_%,$(wildcard tests/lib/*.c)))
+SUPPORT_kernels := $(SHAPES_OBJ)
+SUPPORT_cli  :=
+
+SONAME	:= libvggaccel.so.0
+
+.DEFAULT_GOAL := all
+.PHONY: all demo check bench arm64 style install deps clean model tests
+
+all: $(B)/vggctl $(B)/shapes-draw $(B)/vggaccel.pc
+
+# Generated: the ONNX schema's reader.
+$(GEN)/onnx.pb-c.c: /usr/include/onnx/onnx.proto
+	@mkdir -p $(GEN)
+	$(Q)protoc-c --c_out=$(GEN) -I$(<D) onnx.proto
+$(GEN)/onnx.pb-c.h: $(GEN)/onnx.pb-c.c
+
+$(B)/obj/onnx.pb-c.o: $(GEN)/onnx.pb-c.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(BASE) $(CFLAGS) -w -I$(GEN) -c $< -o $@
+
+$(filter $(B)/obj/lib/model/onnx%,$(LIB_OBJ)): | $(GEN)/onnx.pb-c.h
+$(call obj,$(wildcard tests/lib/*.c)): | $(GEN)/onnx.pb-c.h
+
+define compile
+	@mkdir -p $(@D)
+	@$(if $(filter 1,$(V)),,echo "  CC  $@")
+	$(Q)$(CC) $(BASE) $(CFLAGS) $(1) -MMD -MP -c $< -o $@
+endef
+
+# The kernels and the simulated engine are what time goes to. The kernels'
+# integer sums wrap, as the specification says.
+$(B)/obj/lib/kernels/%.o: lib/kernels/%.c
+	$(call compile,$(LIB_INC) -O3 -fwrapv)
+$(B)/obj/lib/kernels/f32.o: lib/kernels/f32.c
+	$(call compile,$(LIB_INC) -O3 -ffp-contract=fast)
+$(B)/obj/firmware-sim/engine.o: firmware-sim/engine.c
+	$(call compile,$(SIM_INC) -O3)
+$(B)/obj/firmware-sim/%.o: firmware-sim/%.c
+	$(call compile,$(SIM_INC))
+$(B)/obj/lib/%.o: lib/%.c
+	$(call compile,$(LIB_INC))
+$(B)/obj/lib/%.o: lib/%.S lib/model/shapes10.safetensors lib/model/imagenet_labels.txt
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(LDSYS) -c $< -o $@
+$(B)/obj/cli/%.o: cli/%.c
+	$(call compile,$(CLI_INC))
+$(B)/obj/tools/%.o: tools/%.c
+	$(call compile,-Itools/shapes)
+$(B)/obj/tests/%.o: tests/%.c
+	$(call compile,$(TEST_INC))
+
+$(B)/libvggsim.a: $(SIM_OBJ)
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+$(B)/libvggaccel.a: $(LIB_OBJ)
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+$(B)/libshapes.a: $(SHAPES_OBJ)
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+
+# The public library: only what libvggaccel.map names can be seen.
+$(B)/$(SONAME): $(LIB_OBJ) $(B)/libvggsim.a lib/libvggaccel.map
+	$(Q)$(CC) $(LDSYS) $(LDSAN) -shared -Wl,-soname,$(SONAME) \
+		-Wl,--version-script=lib/libvggaccel.map -Wl,-z,defs \
+		$(LIB_OBJ) $(B)/libvggsim.a $(LDFLAGS) $(LIB_LIBS) -o $@
+	$(Q)ln -sf $(SONAME) $(B)/libvggaccel.so
+
+$(B)/vggctl: $(CLI_OBJ) $(B)/$(SONAME)
+	$(Q)$(CC) $(LDSYS) $(LDSAN) $(CLI_OBJ) -Wl,-rpath,'$$ORIGIN' -L$(B) \
+		-Wl,-rpath-link,$(B) $(LDFLAGS) -lvggaccel -ljansson -o $@
+
+$(B)/shapes-draw: $(B)/obj/tools/shapes/draw.o $(B)/libshapes.a
+	$(Q)$(CC) $(LDSYS) $(LDSAN) $^ $(LDFLAGS) -lpng -lturbojpeg -o $@
+
+$(B)/vggaccel.pc: lib/vggaccel.pc.in Makefile
+	@mkdir -p $(@D)
+	$(Q)sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' $< > $@
+
+# Tests see the library from inside: they link its objects.
+# Objects of tests are worth keeping.
+.PRECIOUS: $(B)/obj/tests/%.o
+.SECONDEXPANSION:
+$(B)/tests/%: $(B)/obj/tests/%.o $(HARNESS) \
+		$$(SUPPORT_$$(firstword $$(subst /, ,$$*))) \
+		$(B)/libvggaccel.a $(B)/libvggsim.a $(B)/libshapes.a
+	@mkdir -p $(@D)
+	@$(if $(filter 1,$(V)),,echo "  LD  $@")
+	$(Q)$(CC) $(LDSYS) $(LDSAN) $^ $(LDFLAGS) $(LIB_LIBS) -o $@
+
+tests: $(TESTS)
+
+-include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
+
+deps:
+	@tools/deps build check
+
+demo:
+	@tools/deps build
+	@$(MAKE) --no-print-directory all
+	@echo
+	build/vggctl run samples/star.jpg
+
+check:
+	@tools/deps build check
+	@tests/check
+
+# The other architecture, against a sysroot that nothing of this machine is in.
+arm64: | .cache/sysroot-arm64/.done
+	@$(MAKE) --no-print-directory B=build/arm64 CROSS=aarch64-linux-gnu- \
+		SYSROOT=$(CURDIR)/.cache/sysroot-arm64 $(ARM64_GOALS)
+ARM64_GOALS ?= all
+.cache/sysroot-arm64/.done: tools/sysroot
+	@tools/sysroot $(@D)
+
+bench: all
+	@tools/deps build bench
+	@tests/bench/run
+
+style:
+	@tools/deps build style
+	@tools/style
+
+model: all
+	tools/train/build-model
+
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/include \
+		$(DESTDIR)$(PREFIX)/lib/pkgconfig \
+		$(DESTDIR)$(PREFIX)/share/vggaccel
+	$(CC) $(CLI_OBJ) -L$(B) $(LDFLAGS) -lvggaccel -ljansson \
+		-o $(DESTDIR)$(PREFIX)/bin/vggctl
+	install -m 644 $(B)/$(SONAME) $(DESTDIR)$(PREFIX)/lib/
+	ln -sf $(SONAME) $(DESTDIR)$(PREFIX)/lib/libvggaccel.so
+	install -m 644 lib/include/vggaccel.h $(DESTDIR)$(PREFIX)/include/
+	install -m 644 kmod/include/vggaccel_hw.h $(DESTDIR)$(PREFIX)/include/
+	install -m 644 $(B)/vggaccel.pc $(DESTDIR)$(PREFIX)/lib/pkgconfig/
+	install -m 644 lib/model/shapes10.safetensors \
+		lib/model/imagenet_labels.txt firmware-sim/cards/*.card \
+		$(DESTDIR)$(PREFIX)/share/vggaccel/
+
+clean:
+	rm -rf build
