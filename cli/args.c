@@ -106,7 +106,9 @@ int arg_floats(struct argp_state *state, const char *option, const char *text,
 /*
  * The common options, before or behind the verb.
  */
-enum { KEY_CARD = 0x100, KEY_INJECT, KEY_JSON };
+enum { KEY_CARD = 0x100, KEY_INJECT, KEY_JSON, KEY_TIMEOUT };
+
+#define TIMEOUT_LIMIT_S 86400
 
 static const struct argp_option options[] = {
 	{ "device", 'd', "DEVICE", 0,
@@ -118,6 +120,8 @@ static const struct argp_option options[] = {
 	  "Fault to provoke in the simulator: "
 	  "NAME[,after=N][,count=N][,arg=N]", 90 },
 	{ "json", KEY_JSON, NULL, 0, "Write results as JSON", 90 },
+	{ "timeout", KEY_TIMEOUT, "SECONDS", 0,
+	  "How long a job of the card may take, 1 to 86400; default: 120", 90 },
 	{ "verbose", 'v', NULL, 0, "Tell more", 90 },
 	{ NULL, 'h', NULL, OPTION_HIDDEN, NULL, -1 },
 	{ 0 }
@@ -140,6 +144,10 @@ static error_t parse_common(int key, char *arg, struct argp_state *state)
 	case KEY_JSON:
 		cli->json = true;
 		cli->out = &out_json;
+		return 0;
+	case KEY_TIMEOUT:
+		cli->timeout_s = arg_number(state, "--timeout", arg, 1,
+					    TIMEOUT_LIMIT_S);
 		return 0;
 	case 'v':
 		cli->verbose = true;

@@ -26,6 +26,7 @@ struct out_ops;
 struct cli {
 	/* Options that every verb takes. */
 	const char *device, *card, *inject;
+	int timeout_s; /* 0: the library's default */
 	bool json, verbose;
 	const struct out_ops *out;
 

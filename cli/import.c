@@ -275,6 +275,9 @@ static int show(const struct import *m, double start)
 
 	if (err)
 		return err;
+	/* What is told is the file, not what was in memory. */
+	if (m->keep == VGG_KEEP_NONE)
+		m->cli->model_info.has_fp32 = false;
 	if (!stat(m->output, &st))
 		out.bytes = (uint64_t)st.st_size;
 	out.seconds = now_s() - start;

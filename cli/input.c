@@ -7,12 +7,6 @@
 #include "cli.h"
 #include "text.h"
 
-static size_t input_count(const struct vgg_model_info *m)
-{
-	return (size_t)m->input_channels * (size_t)m->input_height *
-	       (size_t)m->input_width;
-}
-
 static void shape_text(const struct vgg_array *a, char *text, size_t size)
 {
 	int i, n = 0;
@@ -78,7 +72,7 @@ static int preprocess(const struct cli *cli, const struct vgg_image *image,
 {
 	int err;
 
-	*count = input_count(&cli->model_info);
+	*count = cli->model_info.input_count;
 	*data = cli_alloc(NULL, *count * sizeof(**data));
 	err = vgg_session_preprocess(cli->session, image, *data, *count);
 	if (err)
@@ -144,7 +138,7 @@ int input_fixed(const struct cli *cli, float **data, size_t *count)
 
 	if (cli->model_info.crop)
 		return fixed_image(cli, data, count);
-	*count = input_count(&cli->model_info);
+	*count = cli->model_info.input_count;
 	if (!*count)
 		return cli_fail(VGG_ERROR_MODEL_UNSUPPORTED,
 				cli->model_info.name,

@@ -9,7 +9,6 @@
 
 #include "cli.h"
 #include "out.h"
-#include "text.h"
 
 const struct verb *const verbs[] = {
 	&verb_run,
@@ -167,20 +166,26 @@ static void *wants_json(int argc, char **argv)
 	return NULL;
 }
 
+/* "help" and "help VERB" are what --help is. */
+static int run_help(struct cli *cli, const char *name)
+{
+	char program[] = "vggctl", help[] = "--help";
+	char *ask[] = { program, help, NULL };
+	const struct verb *verb = name ? find_verb(name) : NULL;
+	struct root root = { .cli = cli };
+
+	if (verb)
+		return verb->run(cli, 2, ask);
+	return argp_parse(&root_argp, 2, ask, ARGP_IN_ORDER, NULL, &root);
+}
+
 static int run_verb(struct cli *cli, int argc, char **argv)
 {
 	const struct verb *verb = find_verb(argv[0]);
-	char help[] = "--help", *ask[] = { NULL, help, NULL };
 	int status;
 
-	if (!verb) { /* "help", "help run" */
-		verb = argc > 1 ? find_verb(argv[1]) : NULL;
-		if (verb)
-			return verb->run(cli, 2, ask);
-		argp_help(&root_argp, stdout, ARGP_HELP_STD_HELP,
-			  program_invocation_short_name);
-		return EXIT_OK;
-	}
+	if (!verb)
+		return run_help(cli, argc > 1 ? argv[1] : NULL);
 	status = verb->run(cli, argc, argv);
 	cli_close(cli);
 	cli_progress_clear();

@@ -12,6 +12,7 @@ int cli_open_device(struct cli *cli)
 
 	o.card = cli->card;
 	o.inject = cli->inject;
+	o.timeout_ms = (uint32_t)cli->timeout_s * 1000;
 	/* A profile or a fault is for the simulator, so "auto" means that. */
 	if ((o.card || o.inject) && !strcmp(name, "auto"))
 		name = "sim";

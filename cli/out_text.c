@@ -408,7 +408,7 @@ static void print_layers(const struct cli *cli, const struct out_layer *layers)
 
 		add_shape(&t, &l->info);
 		if (l->info.quantized)
-			table_cell(&t, "%.4g", (double)l->info.out_scale);
+			table_cell(&t, "%#.4g", (double)l->info.out_scale);
 		else
 			table_cell(&t, "-");
 		table_cell(&t, "%s", l->on_card ? "card" : "CPU");
@@ -489,7 +489,7 @@ static void add_distance(struct table *t, const struct vgg_verify_layer *l)
 		return;
 	}
 	table_cell(t, "%.6f", l->cosine);
-	table_cell(t, "%.4g", l->max_error);
+	table_cell(t, "%#.4g", l->max_error);
 	table_cell(t, "%.2f %%", l->saturated * 100);
 }
 

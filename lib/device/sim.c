@@ -175,8 +175,8 @@ static bool passed(const struct timespec *t)
 	       (now.tv_sec == t->tv_sec && now.tv_nsec >= t->tv_nsec);
 }
 
-/* Sleeps until an interrupt, but not for long: it may have been lost. Gives up
- * the lock meanwhile. */
+/* Sleeps until an interrupt, but not for long: it may have been lost, or the
+ * card may be. Gives up the lock meanwhile. */
 static void await_event(struct sim *s)
 {
 	struct timespec until;
@@ -191,8 +191,20 @@ static void await_event(struct sim *s)
 	s->interrupted = false;
 	pthread_mutex_unlock(&s->event_lock);
 	pthread_mutex_lock(&s->lock);
-	if (reap(s) && !interrupted)
+	if (interrupted)
+		return;
+	if (reap(s))
 		s->lost_irqs++;
+	else if (reg(s, VGG_REG_MAGIC) != VGG_REG_MAGIC_VALUE)
+		s->lost = true;
+}
+
+static int check_alive(struct sim *s)
+{
+	if (!s->lost)
+		return 0;
+	return vgg_fail(DEVICE_LOST, "card", "open the device again",
+			"the card no longer answers");
 }
 
 /* After a job that never ended: reset, and fail what was in flight. */
@@ -205,11 +217,9 @@ static int recover(struct sim *s)
 	deadline_in(&until, RESET_MS);
 	while (!(reg(s, VGG_REG_STATUS) & VGG_DEV_READY) && !passed(&until))
 		nanosleep(&(struct timespec){ .tv_nsec = 100000 }, NULL);
-	if (reg(s, VGG_REG_MAGIC) != VGG_REG_MAGIC_VALUE) {
-		s->lost = true;
-		return vgg_fail(DEVICE_LOST, "card", "open the device again",
-				"the card no longer answers");
-	}
+	s->lost = reg(s, VGG_REG_MAGIC) != VGG_REG_MAGIC_VALUE;
+	if (s->lost)
+		return check_alive(s);
 	for (seq = s->seq > RING ? s->seq - RING : 0; seq < s->seq; seq++) {
 		struct result *r = &s->results[seq % RING];
 
@@ -233,14 +243,6 @@ static int timed_out(struct sim *s, uint64_t ticket, uint32_t timeout_ms)
 			(unsigned long long)ticket, timeout_ms);
 }
 
-static int check_alive(struct sim *s)
-{
-	if (!s->lost)
-		return 0;
-	return vgg_fail(DEVICE_LOST, "card", "open the device again",
-			"the card is gone");
-}
-
 static int sim_wait(struct vgg_backend *b, uint64_t ticket, uint32_t timeout_ms,
 		    struct vgg_completion *c)
 {
@@ -260,10 +262,12 @@ static int sim_wait(struct vgg_backend *b, uint64_t ticket, uint32_t timeout_ms,
 		reap(s);
 		if (r->done)
 			break;
-		if (passed(&until))
+		if (passed(&until)) {
 			err = timed_out(s, ticket, timeout_ms);
-		else
+		} else {
 			await_event(s);
+			err = check_alive(s);
+		}
 	}
 	if (!err)
 		*c = r->c;
@@ -285,6 +289,7 @@ static int sim_submit(struct vgg_backend *b, const struct vgg_job *job,
 	       !s->results[(s->seq - (RING - 1)) % RING].done) {
 		if (!reap(s))
 			await_event(s);
+		err = check_alive(s);
 	}
 	if (!err) {
 		*ticket = s->seq;
@@ -532,7 +537,7 @@ static int load_profile(struct sim *s, const char *path)
 		return 0;
 	err = vgg_card_load(&s->profile, path, what, sizeof(what));
 	if (err)
-		return vgg_fail(BAD_ARGUMENT, path,
+		return vgg_fail(BAD_ARGUMENT, "card profile",
 				"see firmware-sim/cards for examples", "%s",
 				what);
 	return 0;

@@ -276,6 +276,7 @@ struct vgg_model_info {
 	const char *interpolation;
 	float mean[4], std[4];
 	const char *calibration; /* how scales were found */
+	uint64_t input_count;	/* elements of the input, whatever its rank */
 };
 int vgg_model_info(const struct vgg_model *model, struct vgg_model_info *info);
 /* Never NULL for class < classes. */

@@ -49,6 +49,7 @@ int vgg_model_info(const struct vgg_model *m, struct vgg_model_info *info)
 		.calibration = m->calibration ? m->calibration : "",
 		.classes = (unsigned int)vgg_shape_count(vgg_model_output(m)),
 		.layers = m->count,
+		.input_count = (uint64_t)vgg_shape_count(&m->input),
 		.has_int8 = m->integer_layers > 0,
 		.has_fp32 = has_floats(m),
 	};

@@ -64,15 +64,16 @@ static int force(const struct vgg_layer *l, enum vgg_split split,
 	return 0;
 }
 
-static void summarize(struct vgg_plan *plan, const struct vgg_device_info *d)
+/* Counts what does any work; the floating-point tail is the CPU's. */
+static void summarize(struct vgg_plan *plan, const struct vgg_model *m)
 {
-	unsigned int card = 0, cpu = 0, i;
+	unsigned int card = 0, cpu = m->count - plan->count, i;
 
 	for (i = 0; i < plan->count; i++) {
 		card += plan->layers[i].on_card && !plan->layers[i].free;
 		cpu += !plan->layers[i].on_card && !plan->layers[i].free;
 	}
-	if (d->kind == VGG_DEVICE_CPU || !card)
+	if (!card)
 		snprintf(plan->summary, sizeof(plan->summary),
 			 "%u layer%s on the CPU", cpu, cpu == 1 ? "" : "s");
 	else
@@ -114,7 +115,7 @@ int vgg_plan_make(struct vgg_device *device, const struct vgg_model *m,
 		else
 			err = force(l, split, p);
 	}
-	summarize(plan, &d);
+	summarize(plan, m);
 	return err;
 }
 

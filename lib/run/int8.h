@@ -23,6 +23,8 @@ struct vgg_int8_options {
 	const struct vgg_plan *plan; /* all three outlive it */
 	struct vgg_threads *threads;
 	bool visible; /* every tensor can be looked at (verification) */
+	vgg_progress progress; /* of the upload; may be NULL */
+	void *progress_ctx;
 };
 
 int vgg_int8_create(const struct vgg_int8_options *options,

@@ -251,9 +251,15 @@ static int upload_all(struct vgg_int8 *x)
 	if (!err)
 		err = vgg_buffer_create(x->o.device, 2 * VGG_CMD_SIZE,
 					VGG_BUFFER_HOST, &u.stream);
-	for (i = 0; !err && i < x->o.plan->count; i++)
+	for (i = 0; !err && i < x->o.plan->count; i++) {
 		if (x->o.plan->layers[i].on_card)
 			err = upload(x, &u, i);
+		if (!err && x->o.progress &&
+		    x->o.progress(x->o.progress_ctx, "weights to the card",
+				  i + 1, x->o.plan->count))
+			err = vgg_fail(INTERRUPTED, NULL, NULL,
+				       "uploading was stopped");
+	}
 	vgg_buffer_destroy(u.stream);
 	vgg_buffer_destroy(u.staging);
 	return err;

@@ -108,12 +108,14 @@ static size_t tail_count(const struct vgg_model *m)
 }
 
 static int create_int8(struct vgg_session *s, struct vgg_device *device,
-		       enum vgg_split split)
+		       const struct vgg_session_options *options)
 {
 	struct vgg_int8_options o = { .device = device,
 				      .model = s->model,
 				      .plan = &s->plan,
-				      .threads = s->threads };
+				      .threads = s->threads,
+				      .progress = options->progress,
+				      .progress_ctx = options->progress_ctx };
 	size_t n = tail_count(s->model) * sizeof(float);
 	int err;
 
@@ -122,7 +124,7 @@ static int create_int8(struct vgg_session *s, struct vgg_device *device,
 				"import it again with quantisation, or run it "
 				"with --precision fp32",
 				"the model has no integer form");
-	err = vgg_plan_make(device, s->model, split, &s->plan);
+	err = vgg_plan_make(device, s->model, options->split, &s->plan);
 	if (err)
 		return err;
 	s->tail[0] = malloc(n);
@@ -135,12 +137,16 @@ static int create_int8(struct vgg_session *s, struct vgg_device *device,
 
 static int create_f32(struct vgg_session *s)
 {
+	unsigned int work = 0, i;
+
 	s->input = malloc((size_t)vgg_shape_count(&s->model->input) *
 			  sizeof(float));
 	if (!s->input)
 		return vgg_fail_memory("an input");
+	for (i = 0; i < s->model->count; i++)
+		work += !s->model->layers[i].keep_order;
 	snprintf(s->plan.summary, sizeof(s->plan.summary),
-		 "%u layers on the CPU, in fp32", s->model->count);
+		 "%u layer%s on the CPU, in fp32", work, work == 1 ? "" : "s");
 	return vgg_f32_create(s->model, s->threads, &s->f32);
 }
 
@@ -171,7 +177,7 @@ int vgg_session_create(struct vgg_device *device, const struct vgg_model *model,
 	s->precision = o.precision;
 	err = create_common(s, o.threads);
 	if (!err && o.precision == VGG_PRECISION_INT8)
-		err = create_int8(s, device, o.split);
+		err = create_int8(s, device, &o);
 	else if (!err)
 		err = create_f32(s);
 	if (err)

@@ -214,6 +214,7 @@ static inline void make_files(void)
 	/* Golden outputs are those of this locale; a pipe has no colours. */
 	setenv("LC_ALL", "C", 1);
 	unsetenv("NO_COLOR");
+	unsetenv("ARGP_HELP_FMT");
 	if (exists(in_tmp("mini.st")))
 		return;
 	draw_png("a.png", 61, 43, 1);

@@ -3,9 +3,7 @@
  * What vggctl prints and writes. Golden outputs lie in golden/; after a change
  * that is meant, VGG_GOLDEN_UPDATE=1 writes them anew.
  */
-#include <dirent.h>
 #include <locale.h>
-#include <termios.h>
 
 #include "cli_support.h"
 
@@ -36,8 +34,8 @@ static char *mask(const char *s)
 		if (!strncmp(s, test_tmpdir(), tmp)) {
 			to = stpcpy(to, "TMP");
 			s += tmp;
-		} else if (n && n == strspn(s, "0123456789.") &&
-			   s[n - 1] != '.' && is_masked(s, n)) {
+		} else if (n && s[0] != '.' && s[n - 1] != '.' &&
+			   is_masked(s, n)) {
 			while (to - masked > 2 && to[-1] == ' ' &&
 			       to[-2] == ' ' && to[-3] == ' ')
 				to--;
@@ -207,10 +205,12 @@ TEST(json_import)
 	make_files();
 	doc = vggctl_json("import --json --arch minivgg_cifar10 "
 			  "--random-weights 7 --calib @img -o @again.st "
-			  "--name mine", 0);
+			  "--name mine --keep none", 0);
 	ASSERT_EQ(0, json_unpack(doc, "{s:{s:F}, s:o}", "output", "bytes",
 				 &bytes, "not_on_card", &refused));
 	EXPECT_TRUE(bytes > 100000);
+	EXPECT_TRUE(json_is_false(json_object_get(
+		json_object_get(doc, "model"), "fp32")));
 	EXPECT_STREQ("mine",
 		     json_string_value(json_object_get(
 			     json_object_get(doc, "model"), "name")));
@@ -459,14 +459,24 @@ TEST(labels)
 	ran_free(&r);
 }
 
+static int open_terminal(void)
+{
+	int master = posix_openpt(O_RDWR | O_NOCTTY);
+	bool works = master >= 0 && !grantpt(master) && !unlockpt(master);
+
+	if (!works && test_emulated())
+		SKIP("the emulator gives no terminal");
+	ASSERT_TRUE(works);
+	return master;
+}
+
 /* Runs it with stdout on a terminal; returns what appears there. */
 static char *on_terminal(const char *args)
 {
-	int master = posix_openpt(O_RDWR | O_NOCTTY), n, at = 0;
+	int master = open_terminal(), n, at = 0;
 	char *text = calloc(1, 65536);
 	pid_t pid;
 
-	ASSERT_TRUE(master >= 0 && !grantpt(master) && !unlockpt(master));
 	pid = fork();
 	if (!pid) {
 		redirect(STDOUT_FILENO, ptsname(master));
@@ -522,7 +532,7 @@ TEST(bars)
 		SKIP("there is no UTF-8 locale");
 	setenv("LC_ALL", "C.UTF-8", 1);
 	r = vggctl("run @a.png");
-	if (getenv("VGGCTL_EXEC") && strstr(r.out, "###"))
+	if (test_emulated() && strstr(r.out, "###"))
 		SKIP("the emulated system has no UTF-8 locale");
 	EXPECT_CONTAINS(r.out, "\xe2\x96\x88\xe2\x96\x88");
 	ran_free(&r);
@@ -572,6 +582,69 @@ TEST(completion)
 	EXPECT_EQ(0, system("bash -c '. \"$SCRIPT\"; COMP_CWORD=2; "
 			    "COMP_WORDS=(vggctl bench --iter); _vggctl; "
 			    "test \"${COMPREPLY[*]}\" = --iterations'"));
+}
+
+/*
+ * Manual pages.
+ */
+static char *page(const char *name)
+{
+	char relative[128], *text;
+
+	snprintf(relative, sizeof(relative), "../lib/man/%s.scd", name);
+	text = slurp(test_data(relative));
+	ASSERT_TRUE(text != NULL);
+	return text;
+}
+
+/* Each option that --help tells is in the page of the verb or of vggctl. */
+static void expect_options(const char *verb, const char *common)
+{
+	char args[32], name[32], option[40], *own, *at;
+	struct ran r;
+
+	snprintf(args, sizeof(args), "%s --help", verb);
+	snprintf(name, sizeof(name), "vggctl-%s.1", verb);
+	own = page(name);
+	r = vggctl(args);
+	for (at = strstr(r.out, " --"); at; at = strstr(at + 1, " --")) {
+		size_t n = strspn(at + 3, "abcdefghijklmnopqrstuvwxyz-");
+
+		snprintf(option, sizeof(option), "--%.*s*", (int)n, at + 3);
+		if (n && !strstr(own, option) && !strstr(common, option))
+			test_fail(__FILE__, __LINE__, "%s lacks %s", name,
+				  option);
+	}
+	free(own);
+	ran_free(&r);
+}
+
+TEST(manual_pages)
+{
+	static const char *const names[] = { "run", "info", "import", "verify",
+					     "bench" };
+	char *common, *map, *library, *at, call[80], *to;
+	size_t i;
+
+	make_files();
+	common = page("vggctl.1");
+	for (i = 0; i < sizeof(names) / sizeof(*names); i++)
+		expect_options(names[i], common);
+	library = page("libvggaccel.3");
+	map = slurp(test_data("../lib/libvggaccel.map"));
+	ASSERT_TRUE(map != NULL);
+	for (at = strtok(map, " \t\n;"); at; at = strtok(NULL, " \t\n;")) {
+		if (strncmp(at, "vgg_", 4))
+			continue;
+		for (to = call; *at && to < call + 70; *to++ = *at++)
+			if (*at == '_')
+				*to++ = '\\';
+		strcpy(to, "*()");
+		EXPECT_CONTAINS(library, call);
+	}
+	free(common);
+	free(library);
+	free(map);
 }
 
 TEST_HARNESS_MAIN

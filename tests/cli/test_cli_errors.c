@@ -61,6 +61,7 @@ static const struct mistake usage[] = {
 	{ "verify --input x.npy a.png", "leave out 'a.png'", "--input" },
 	{ "--device cpu --card x info", "--device sim", "--card" },
 	{ "info --device cpu --inject HANG", "--device sim", "--inject" },
+	{ "--timeout 0 info", "from 1 to 86400", "--timeout" },
 	{ "completion", "a shell is missing", "bash" },
 	{ "completion fish", "none for 'fish'", "bash" },
 };
@@ -292,7 +293,11 @@ TEST(devices)
 					      "\"SMOKE\" is no fault",
 					      "inject" };
 	static const struct mistake lost = {
-		"run -m @mini.st --inject ALL_ONES @a.png", "", "card"
+		"run -m @mini.st --timeout 1 --inject ALL_ONES @a.png", "",
+		"card"
+	};
+	static const struct mistake hang = {
+		"bench -m @mini.st --timeout 1 --inject HANG", "1000 ms", "card"
 	};
 
 	make_files();
@@ -301,6 +306,7 @@ TEST(devices)
 	expect_failure(&profile, 1, "BAD_ARGUMENT");
 	expect_failure(&fault, 1, "BAD_ARGUMENT");
 	expect_failure(&lost, DEVICE_LOST, "DEVICE_LOST");
+	expect_failure(&hang, 1, "DEVICE_TIMEOUT");
 }
 
 /* One bad image doesn't keep the others from running. */

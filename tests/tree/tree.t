@@ -1,0 +1,84 @@
+#!/usr/bin/perl
+# SPDX-License-Identifier: MIT
+# The tree keeps to its own rules: who may include whom, headers that compile
+# alone, licences, and a library that exports what its header declares.
+use strict;
+use warnings;
+use Test::More;
+
+chdir $ENV{VGG_TOP} if $ENV{VGG_TOP};
+
+my @files = split /\n/, `git ls-files 2>/dev/null || find . -type f -not -path './build/*' -not -path './.cache/*' -not -path './.git/*' | sed 's|^./||'`;
+my @code = grep { /\.[chS]$/ } @files;
+ok(@code > 50, 'the tree is there');
+
+sub slurp { local (@ARGV, $/) = @_; my $t = <>; $t }
+sub includes {
+	my ($f) = @_;
+	my $text = slurp($f);
+	my %i = map { $_ => 1 } $text =~ /^\s*#\s*include\s+"([^"]+)"/mg;
+	return sort keys %i;
+}
+
+# Arrows of the architecture.
+my %in = map { $_ => 1 } @files;
+sub stray {
+	my ($dir, @allowed) = @_;
+	my @bad;
+	for my $f (grep { m{^\Q$dir\E/} } @code) {
+		for my $i (includes($f)) {
+			next if grep { $i =~ $_ } @allowed;
+			next if $in{"$dir/$i"} || $in{($f =~ s{[^/]*$}{}r) . $i};
+			push @bad, "$f includes $i";
+		}
+	}
+	return @bad;
+}
+is_deeply([stray('kmod')], [], 'kmod includes nothing outside itself');
+is_deeply([stray('firmware-sim', qr{^vggaccel_hw\.h$})], [],
+	'firmware-sim includes the device specification and itself');
+is_deeply([stray('cli', qr{^vggaccel\.h$})], [],
+	'cli sees only the public header');
+is_deeply([grep { !m{^lib/device/sim} } stray('lib', qr{^vggaccel_hw\.h$}, qr{^onnx\.pb-c\.h$}, qr{^vggaccel\.h$})],
+	[], 'only the simulator backend of lib knows the simulator');
+
+# Every header compiles alone.
+my @flags = qw(-std=gnu11 -D_GNU_SOURCE -fsyntax-only -Wall -Werror -x c
+	-Ilib -Ilib/include -Ikmod/include -Ifirmware-sim -Ibuild/gen
+	-Itests/harness -Itests -Itools/shapes);
+my @alone = grep { /\.h$/ && !m{_inner\.h$} } @code;
+my @broken = grep { system("gcc @flags $_ 2>/dev/null") } @alone;
+is_deeply(\@broken, [], 'every header compiles alone');
+# The specification with nothing but the compiler's own language, too.
+is(system("gcc -std=c11 -pedantic-errors -fsyntax-only -x c kmod/include/vggaccel_hw.h"), 0,
+	'the device specification is plain C11');
+SKIP: {
+	skip 'no C++ compiler here', 1 unless -x '/usr/bin/g++';
+	is(system('g++ -fsyntax-only -x c++ lib/include/vggaccel.h'), 0,
+		'the public header compiles as C++');
+}
+
+# Licences.
+my @unmarked = grep { slurp($_) !~ /SPDX-License-Identifier:/ }
+	grep { /\.([chS]|inc|py|t|pl)$/ || m{^(Makefile|tests/(run|check)|tools/\w+)$} } @files;
+is_deeply(\@unmarked, [], 'every source names its licence');
+my @gpl = grep { !m{^kmod/} && slurp($_) =~ /SPDX-License-Identifier:.*GPL/ } @code;
+is_deeply(\@gpl, [], 'only kmod is GPL');
+
+# What the header declares is what the library exports, and no more.
+my %declared;
+my $header = slurp('lib/include/vggaccel.h') =~ s{/\*.*?\*/}{}gsr;
+$declared{$1} = 1 while $header =~ /^[^#\n]*?\b(vgg_\w+)\s*\([^;{}]*\)\s*;/mg;
+delete $declared{vgg_progress};
+delete $declared{vgg_verify_fn};
+my %map = map { $_ => 1 } slurp('lib/libvggaccel.map') =~ /^\t(vgg_\w+);/mg;
+is_deeply([sort keys %declared], [sort keys %map], 'header and version script agree');
+my %exported = map { /\bT (vgg_\w+)/ ? ($1 => 1) : () }
+	split /\n/, `nm -D --defined-only build/libvggaccel.so.0 | sed 's/@.*//'`;
+is_deeply([sort keys %exported], [sort keys %map], 'the library exports just those');
+
+# Rules of size.
+my @long = grep { (() = slurp($_) =~ /\n/g) > 800 } @code;
+is_deeply(\@long, [], 'no file is longer than 800 lines');
+
+done_testing();
