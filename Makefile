@@ -186,7 +186,7 @@ bench: all
 	@tools/deps build bench
 	@tests/bench/run
 
-style:
+style: all
 	@tools/deps build style
 	@tools/style
 

@@ -73,7 +73,10 @@ int arg_choice(struct argp_state *state, const char *option, const char *text,
 		if (!strcmp(text, names[i]))
 			return i;
 		snprintf(all + strlen(all), sizeof(all) - strlen(all), "%s%s",
-			 !i ? "" : names[i + 1] ? ", " : " or ", names[i]);
+			 !i	      ? "" :
+			 names[i + 1] ? ", " :
+					" or ",
+			 names[i]);
 	}
 	arg_fail(state, "%s takes %s, not '%s'", option, all, text);
 	return 0;
@@ -98,8 +101,10 @@ int arg_floats(struct argp_state *state, const char *option, const char *text,
 		if (*end != ',')
 			break;
 	}
-	arg_fail(state, "%s takes 1 to %d numbers, one for each channel, with "
-		 "commas between them, not '%s'", option, max, text);
+	arg_fail(state,
+		 "%s takes 1 to %d numbers, one for each channel, with "
+		 "commas between them, not '%s'",
+		 option, max, text);
 	return 0;
 }
 
@@ -113,12 +118,13 @@ enum { KEY_CARD = 0x100, KEY_INJECT, KEY_JSON, KEY_TIMEOUT };
 static const struct argp_option options[] = {
 	{ "device", 'd', "DEVICE", 0,
 	  "auto (a card, else the simulator), sim, cpu, or the path of a "
-	  "device node; default: auto", 90 },
-	{ "card", KEY_CARD, "FILE", 0,
-	  "Card profile for the simulator", 90 },
+	  "device node; default: auto",
+	  90 },
+	{ "card", KEY_CARD, "FILE", 0, "Card profile for the simulator", 90 },
 	{ "inject", KEY_INJECT, "FAULT", 0,
 	  "Fault to provoke in the simulator: "
-	  "NAME[,after=N][,count=N][,arg=N]", 90 },
+	  "NAME[,after=N][,count=N][,arg=N]",
+	  90 },
 	{ "json", KEY_JSON, NULL, 0, "Write results as JSON", 90 },
 	{ "timeout", KEY_TIMEOUT, "SECONDS", 0,
 	  "How long a job of the card may take, 1 to 86400; default: 120", 90 },
@@ -146,8 +152,8 @@ static error_t parse_common(int key, char *arg, struct argp_state *state)
 		cli->out = &out_json;
 		return 0;
 	case KEY_TIMEOUT:
-		cli->timeout_s = arg_number(state, "--timeout", arg, 1,
-					    TIMEOUT_LIMIT_S);
+		cli->timeout_s =
+			arg_number(state, "--timeout", arg, 1, TIMEOUT_LIMIT_S);
 		return 0;
 	case 'v':
 		cli->verbose = true;
@@ -158,7 +164,8 @@ static error_t parse_common(int key, char *arg, struct argp_state *state)
 	case ARGP_KEY_END:
 		if ((cli->card || cli->inject) && strcmp(cli->device, "auto") &&
 		    strcmp(cli->device, "sim"))
-			arg_fail(state, "%s is for the simulator: use "
+			arg_fail(state,
+				 "%s is for the simulator: use "
 				 "--device sim, not '%s'",
 				 cli->card ? "--card" : "--inject",
 				 cli->device);
@@ -170,10 +177,9 @@ static error_t parse_common(int key, char *arg, struct argp_state *state)
 
 const struct argp common_argp = { .options = options, .parser = parse_common };
 
-const struct argp_child common_options[] = {
-	{ &common_argp, 0, "Options of every verb:", 90 },
-	{ 0 }
-};
+const struct argp_child common_options[] = { { &common_argp, 0,
+					       "Options of every verb:", 90 },
+					     { 0 } };
 
 void arg_init_common(struct argp_state *state)
 {

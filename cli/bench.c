@@ -39,7 +39,7 @@ static void check_arguments(struct argp_state *state, const struct bench *b)
 	if (b->session.split == VGG_SPLIT_CARD &&
 	    b->session.precision == VGG_PRECISION_FP32)
 		arg_fail(state, "--split card needs --precision int8: the "
-			 "card has no floating point");
+				"card has no floating point");
 }
 
 static error_t parse(int key, char *arg, struct argp_state *state)
@@ -62,20 +62,22 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 						     ITERATIONS_LIMIT);
 		return 0;
 	case 't':
-		b->session.threads = arg_number(state, "--threads", arg, 0,
-						THREADS_LIMIT);
+		b->session.threads =
+			arg_number(state, "--threads", arg, 0, THREADS_LIMIT);
 		return 0;
 	case KEY_SPLIT:
-		b->session.split = (enum vgg_split)arg_choice(
-			state, "--split", arg, split_names);
+		b->session.split = (enum vgg_split)arg_choice(state, "--split",
+							      arg, split_names);
 		return 0;
 	case KEY_PRECISION:
 		b->session.precision = (enum vgg_precision)arg_choice(
 			state, "--precision", arg, precision_names);
 		return 0;
 	case ARGP_KEY_ARG:
-		arg_fail(state, "takes no argument '%s'; a model goes with "
-			 "--model", arg);
+		arg_fail(state,
+			 "takes no argument '%s'; a model goes with "
+			 "--model",
+			 arg);
 		return 0;
 	case ARGP_KEY_END:
 		check_arguments(state, b);

@@ -59,8 +59,8 @@ extern const struct argp common_argp;
 void cli_parse(const struct verb *verb, int argc, char **argv, void *options);
 /* Call it for ARGP_KEY_INIT. */
 void arg_init_common(struct argp_state *state);
-__attribute__((format(printf, 2, 3))) void
-arg_fail(struct argp_state *state, const char *format, ...);
+__attribute__((format(printf, 2, 3))) void arg_fail(struct argp_state *state,
+						    const char *format, ...);
 int arg_number(struct argp_state *state, const char *option, const char *text,
 	       int lo, int hi);
 uint64_t arg_seed(struct argp_state *state, const char *option,
@@ -76,17 +76,32 @@ const char *arg_last_failure(void);
 
 /* Options that several verbs have; keys are letters, or above them. */
 enum { KEY_SPLIT = 0x300, KEY_PRECISION };
-#define OPTION_MODEL \
-	{ "model", 'm', "FILE", 0, "Compiled model, see `vggctl import'; " \
-	  "default: the built-in one", 0 }
-#define OPTION_THREADS \
-	{ "threads", 't', "N", 0, "CPU threads, 0 to 256; 0 (default): all", 0 }
-#define OPTION_SPLIT \
-	{ "split", KEY_SPLIT, "WHERE", 0, "Where to run layers: auto, " \
-	  "card or cpu; default: auto", 0 }
-#define OPTION_PRECISION \
-	{ "precision", KEY_PRECISION, "KIND", 0, "int8, or fp32 on the CPU; " \
-	  "default: int8", 0 }
+#define OPTION_MODEL                                            \
+	{                                                       \
+		"model", 'm', "FILE", 0,                        \
+			"Compiled model, see `vggctl import'; " \
+			"default: the built-in one",            \
+			0                                       \
+	}
+#define OPTION_THREADS                                               \
+	{                                                            \
+		"threads", 't', "N", 0,                              \
+			"CPU threads, 0 to 256; 0 (default): all", 0 \
+	}
+#define OPTION_SPLIT                                  \
+	{                                             \
+		"split", KEY_SPLIT, "WHERE", 0,       \
+			"Where to run layers: auto, " \
+			"card or cpu; default: auto", \
+			0                             \
+	}
+#define OPTION_PRECISION                               \
+	{                                              \
+		"precision", KEY_PRECISION, "KIND", 0, \
+			"int8, or fp32 on the CPU; "   \
+			"default: int8",               \
+			0                              \
+	}
 #define THREADS_LIMIT 256
 extern const char *const split_names[];
 extern const char *const precision_names[];
@@ -102,9 +117,10 @@ void cli_close(struct cli *cli);
 
 /* error.c */
 /* An error of the program's own, in the library's form; returns -errno. */
-__attribute__((format(printf, 4, 5))) int
-cli_fail(enum vgg_error_code code, const char *where, const char *next_step,
-	 const char *format, ...);
+__attribute__((format(printf, 4, 5))) int cli_fail(enum vgg_error_code code,
+						   const char *where,
+						   const char *next_step,
+						   const char *format, ...);
 /* The last error, the program's or the library's, completed where that left it
  * empty. */
 struct vgg_error cli_error(int err);

@@ -16,8 +16,10 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case ARGP_KEY_ARG:
 		if (strcmp(arg, "bash"))
-			arg_fail(state, "there is a script for bash, none for "
-				 "'%s'", arg);
+			arg_fail(state,
+				 "there is a script for bash, none for "
+				 "'%s'",
+				 arg);
 		return 0;
 	case ARGP_KEY_NO_ARGS:
 		arg_fail(state, "a shell is missing: bash");

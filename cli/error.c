@@ -18,19 +18,18 @@
 static const struct {
 	const char *name, *text;
 	int number;
-} codes[] = {
-	[VGG_ERROR_NONE] = { "UNKNOWN", "failed without a reason", EIO },
+} codes[] = { [VGG_ERROR_NONE] = { "UNKNOWN", "failed without a reason", EIO },
 #define VGG_ERROR_ENTRY(name, number, text) \
 	[VGG_ERROR_##name] = { #name, text, number },
-	VGG_ERRORS(VGG_ERROR_ENTRY)
+	      VGG_ERRORS(VGG_ERROR_ENTRY)
 #undef VGG_ERROR_ENTRY
 };
 
 /* vgg_error_last() can't be set from here. */
 static struct vgg_error own;
 
-int cli_fail(enum vgg_error_code code, const char *where,
-	     const char *next_step, const char *format, ...)
+int cli_fail(enum vgg_error_code code, const char *where, const char *next_step,
+	     const char *format, ...)
 {
 	va_list args;
 

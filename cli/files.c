@@ -15,8 +15,8 @@ static void add(struct file_list *list, char *name)
 {
 	if (list->count == list->room) {
 		list->room = list->room ? 2 * list->room : 16;
-		list->name = cli_alloc(list->name,
-				       list->room * sizeof(*list->name));
+		list->name =
+			cli_alloc(list->name, list->room * sizeof(*list->name));
 	}
 	list->name[list->count++] = name;
 }
@@ -71,9 +71,10 @@ int files_expand(struct file_list *list, const char *path)
 		free(entries[i]);
 	}
 	free(entries);
-	return n ? 0 : cli_fail(VGG_ERROR_NO_FILE, path,
-				"name files, or a folder that has some",
-				"the folder has no JPEG or PNG images");
+	return n ? 0 :
+		   cli_fail(VGG_ERROR_NO_FILE, path,
+			    "name files, or a folder that has some",
+			    "the folder has no JPEG or PNG images");
 }
 
 void files_free(struct file_list *list)

@@ -42,32 +42,50 @@ static const char *const interpolations[] = { "bilinear", "bicubic", NULL };
 
 static const struct argp_option options[] = {
 	{ "output", 'o', "OUT", 0, "The compiled model to write", 0 },
-	{ "arch", 'a', "NAME", 0, "Architecture, for safetensors files and "
-	  "random weights", 0 },
+	{ "arch", 'a', "NAME", 0,
+	  "Architecture, for safetensors files and "
+	  "random weights",
+	  0 },
 	{ "list-archs", KEY_LIST, NULL, 0, "List the architectures, and end",
 	  0 },
-	{ "random-weights", KEY_RANDOM, "SEED", 0, "Make up the weights, in "
-	  "place of SRC", 0 },
+	{ "random-weights", KEY_RANDOM, "SEED", 0,
+	  "Make up the weights, in "
+	  "place of SRC",
+	  0 },
 	{ "name", KEY_NAME, "NAME", 0, "The network's name; default: SRC's",
 	  0 },
-	{ "labels", KEY_LABELS, "FILE", 0, "Names of the classes, one a line; "
-	  "default: ImageNet's, if there are 1000 classes", 0 },
+	{ "labels", KEY_LABELS, "FILE", 0,
+	  "Names of the classes, one a line; "
+	  "default: ImageNet's, if there are 1000 classes",
+	  0 },
 	OPTION_THREADS,
 	{ NULL, 0, NULL, 0, "Quantisation:", 1 },
-	{ "calib", KEY_CALIB, "FOLDER", 0, "Images to calibrate with; "
-	  "default: made-up ones", 1 },
-	{ "keep", KEY_KEEP, "KIND", 0, "Floating-point weights to keep beside "
-	  "the int8 ones: fp32, fp16 or none; default: fp32", 1 },
-	{ "no-quantize", KEY_NO_QUANTIZE, NULL, 0, "Keep the network in "
-	  "floating point, for the CPU only", 1 },
-	{ NULL, 0, NULL, 0, "Preprocessing of images, default: as the "
-	  "architecture is usually trained:", 2 },
-	{ "resize", KEY_RESIZE, "N", 0, "Length of the shorter side before "
-	  "the centre is cut out, 1 to 65535", 2 },
-	{ "interpolation", KEY_INTERPOLATION, "KIND", 0,
-	  "bilinear or bicubic", 2 },
-	{ "mean", KEY_MEAN, "A,B,C", 0, "Subtracted from each channel's "
-	  "values (0 to 1)", 2 },
+	{ "calib", KEY_CALIB, "FOLDER", 0,
+	  "Images to calibrate with; "
+	  "default: made-up ones",
+	  1 },
+	{ "keep", KEY_KEEP, "KIND", 0,
+	  "Floating-point weights to keep beside "
+	  "the int8 ones: fp32, fp16 or none; default: fp32",
+	  1 },
+	{ "no-quantize", KEY_NO_QUANTIZE, NULL, 0,
+	  "Keep the network in "
+	  "floating point, for the CPU only",
+	  1 },
+	{ NULL, 0, NULL, 0,
+	  "Preprocessing of images, default: as the "
+	  "architecture is usually trained:",
+	  2 },
+	{ "resize", KEY_RESIZE, "N", 0,
+	  "Length of the shorter side before "
+	  "the centre is cut out, 1 to 65535",
+	  2 },
+	{ "interpolation", KEY_INTERPOLATION, "KIND", 0, "bilinear or bicubic",
+	  2 },
+	{ "mean", KEY_MEAN, "A,B,C", 0,
+	  "Subtracted from each channel's "
+	  "values (0 to 1)",
+	  2 },
 	{ "std", KEY_STD, "A,B,C", 0, "Then divides them", 2 },
 	{ 0 }
 };
@@ -77,21 +95,23 @@ static void check_arguments(struct argp_state *state, const struct import *m)
 	if (m->list_archs)
 		return;
 	if (m->o.random_weights && m->source)
-		arg_fail(state, "--random-weights takes the place of a file; "
-			 "leave out '%s'", m->source);
+		arg_fail(state,
+			 "--random-weights takes the place of a file; "
+			 "leave out '%s'",
+			 m->source);
 	if (m->o.random_weights && !m->o.arch)
 		arg_fail(state, "--random-weights needs --arch, "
-			 "e.g. --arch vgg16");
+				"e.g. --arch vgg16");
 	if (!m->o.random_weights && !m->source)
 		arg_fail(state, "a file to import is missing: ONNX, "
-			 "safetensors, or --random-weights SEED");
+				"safetensors, or --random-weights SEED");
 	if (!m->output)
 		arg_fail(state, "--output is missing: name the file to write");
 	if (m->no_quantize && m->q.images)
 		arg_fail(state, "--calib is of no use with --no-quantize");
 	if (m->no_quantize && m->keep == VGG_KEEP_NONE)
 		arg_fail(state, "--keep none and --no-quantize leave no "
-			 "weights");
+				"weights");
 }
 
 /* What concerns images and labels; true if the key is one of these. */
@@ -104,16 +124,16 @@ static bool parse_preprocess(int key, char *arg, struct argp_state *state)
 		m->o.labels = arg;
 		return true;
 	case KEY_RESIZE:
-		m->o.resize = arg_number(state, "--resize", arg, 1,
-					 RESIZE_LIMIT);
+		m->o.resize =
+			arg_number(state, "--resize", arg, 1, RESIZE_LIMIT);
 		return true;
 	case KEY_MEAN:
 		m->n_mean = arg_floats(state, "--mean", arg, m->mean,
 				       CHANNELS_LIMIT);
 		return true;
 	case KEY_STD:
-		m->n_std = arg_floats(state, "--std", arg, m->std,
-				      CHANNELS_LIMIT);
+		m->n_std =
+			arg_floats(state, "--std", arg, m->std, CHANNELS_LIMIT);
 		return true;
 	case KEY_INTERPOLATION:
 		arg_choice(state, "--interpolation", arg, interpolations);
@@ -140,8 +160,8 @@ static bool parse_quantize(int key, char *arg, struct argp_state *state)
 		m->no_quantize = true;
 		return true;
 	case 't':
-		m->q.threads = arg_number(state, "--threads", arg, 0,
-					  THREADS_LIMIT);
+		m->q.threads =
+			arg_number(state, "--threads", arg, 0, THREADS_LIMIT);
 		return true;
 	default:
 		return parse_preprocess(key, arg, state);

@@ -29,8 +29,10 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		info->model = arg;
 		return 0;
 	case ARGP_KEY_ARG:
-		arg_fail(state, "takes no argument '%s'; a model goes with "
-			 "--model", arg);
+		arg_fail(state,
+			 "takes no argument '%s'; a model goes with "
+			 "--model",
+			 arg);
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;

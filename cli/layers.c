@@ -10,8 +10,8 @@ static int describe(const struct cli *cli, unsigned int i, struct out_layer *l)
 {
 	l->info.size = sizeof(l->info);
 	if (cli->session)
-		l->reason = vgg_session_layer_reason(cli->session, i,
-						     &l->on_card);
+		l->reason =
+			vgg_session_layer_reason(cli->session, i, &l->on_card);
 	return vgg_model_layer(cli->model, i, &l->info);
 }
 

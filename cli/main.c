@@ -11,14 +11,8 @@
 #include "out.h"
 
 const struct verb *const verbs[] = {
-	&verb_run,
-	&verb_info,
-	&verb_import,
-	&verb_verify,
-	&verb_bench,
-	NULL,
-	&verb_completion,
-	NULL,
+	&verb_run,   &verb_info, &verb_import,	   &verb_verify,
+	&verb_bench, NULL,	 &verb_completion, NULL,
 };
 
 struct root {
@@ -47,7 +41,9 @@ static void list_verbs(char *text, size_t size)
 
 	for (i = 0; verbs[i] && n < size; i++)
 		n += (size_t)snprintf(text + n, size - n, "%s%s",
-				      !i ? "" : verbs[i + 1] ? ", " : " and ",
+				      !i	   ? "" :
+				      verbs[i + 1] ? ", " :
+						     " and ",
 				      verbs[i]->name);
 }
 
@@ -104,7 +100,8 @@ static char *help_filter(int key, const char *text, void *input)
 		fprintf(to, "  %-8s %s\n", verbs[i]->name, verbs[i]->summary);
 	fputs("\n`vggctl VERB --help' tells the options of a verb.\n\n"
 	      "Exit status: 0 done, 1 failed, 2 wrong usage, 3 no device, "
-	      "4 device lost.", to);
+	      "4 device lost.",
+	      to);
 	fclose(to);
 	return list;
 }

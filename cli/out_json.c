@@ -90,13 +90,12 @@ static json_t *pack_model(const struct cli *cli)
 
 	return json_pack("{s:o, s:o, s:o, s:[i,i,i], s:i, s:i, s:o, s:o, s:b, "
 			 "s:b}",
-			 "name", text(m->name), "arch", text(m->arch),
-			 "source", text(m->source), "input",
-			 m->input_channels, m->input_height, m->input_width,
-			 "classes", (int)m->classes, "layer_count",
-			 (int)m->layers, "macs", integer(m->macs),
-			 "parameters", integer(m->parameters), "int8",
-			 m->has_int8, "fp32", m->has_fp32);
+			 "name", text(m->name), "arch", text(m->arch), "source",
+			 text(m->source), "input", m->input_channels,
+			 m->input_height, m->input_width, "classes",
+			 (int)m->classes, "layer_count", (int)m->layers, "macs",
+			 integer(m->macs), "parameters", integer(m->parameters),
+			 "int8", m->has_int8, "fp32", m->has_fp32);
 }
 
 static json_t *with_precision(json_t *model, enum vgg_precision precision)
@@ -120,9 +119,8 @@ static json_t *pack_preprocess(const struct vgg_model_info *m)
 
 static json_t *pack_device(const struct cli *cli)
 {
-	return json_pack("{s:o, s:o}", "kind",
-			 text(cli->device_info.kind_name), "name",
-			 text(cli->device_info.name));
+	return json_pack("{s:o, s:o}", "kind", text(cli->device_info.kind_name),
+			 "name", text(cli->device_info.name));
 }
 
 static json_t *pack_capabilities(const struct cli *cli)
@@ -181,13 +179,12 @@ static json_t *pack_top(const struct cli *cli, const struct out_result *r)
 
 	for (i = 0; i < r->n_top; i++)
 		json_array_append_new(
-			list,
-			json_pack("{s:i, s:o, s:o}", "class",
-				  (int)r->top[i].class_, "label",
-				  text(vgg_model_label(cli->model,
-						       r->top[i].class_)),
-				  "probability",
-				  number((double)r->top[i].probability)));
+			list, json_pack("{s:i, s:o, s:o}", "class",
+					(int)r->top[i].class_, "label",
+					text(vgg_model_label(cli->model,
+							     r->top[i].class_)),
+					"probability",
+					number((double)r->top[i].probability)));
 	return list;
 }
 
@@ -228,9 +225,9 @@ static void json_run_end(const struct cli *cli)
 	json_t *doc = json_object();
 
 	if (json_array_size(run.results)) {
-		json_object_set_new(doc, "model",
-				    with_precision(pack_model(cli),
-						   run.precision));
+		json_object_set_new(
+			doc, "model",
+			with_precision(pack_model(cli), run.precision));
 		json_object_set_new(doc, "device", pack_device(cli));
 		json_object_set_new(doc, "placement",
 				    text(vgg_session_placement(cli->session)));
@@ -280,7 +277,8 @@ static json_t *pack_details(const struct cli *cli)
 	json_object_set_new(model, "preprocessing", pack_preprocess(m));
 	json_object_set_new(model, "calibration",
 			    m->calibration && *m->calibration ?
-				    text(m->calibration) : json_null());
+				    text(m->calibration) :
+				    json_null());
 	for (i = 0; i < m->classes; i++)
 		json_array_append_new(labels,
 				      text(vgg_model_label(cli->model, i)));
@@ -327,10 +325,10 @@ static void json_import(const struct cli *cli, const struct out_import *m)
 
 		json_array_append_new(layers, pack_layer(&m->layers[i], false));
 		if (l->cpu_reason)
-			json_array_append_new(
-				refused,
-				json_pack("{s:o, s:o}", "name", text(l->name),
-					  "reason", text(l->cpu_reason)));
+			json_array_append_new(refused,
+					      json_pack("{s:o, s:o}", "name",
+							text(l->name), "reason",
+							text(l->cpu_reason)));
 	}
 	json_object_set_new(model, "layers", layers);
 	print(json_pack("{s:o, s:{s:o, s:o}, s:o, s:o}", "model", model,
@@ -384,10 +382,10 @@ static void json_verify(const struct cli *cli, const struct out_verify *v,
 static void json_bench(const struct cli *cli, const struct out_bench *b)
 {
 	uint32_t khz = cli->device_info.clock_khz;
-	json_t *ms = json_pack("{s:o, s:o, s:o, s:o, s:o}", "min",
-			       number(b->min), "median", number(b->median),
-			       "p99", number(b->p99), "mean", number(b->mean),
-			       "max", number(b->max));
+	json_t *ms =
+		json_pack("{s:o, s:o, s:o, s:o, s:o}", "min", number(b->min),
+			  "median", number(b->median), "p99", number(b->p99),
+			  "mean", number(b->mean), "max", number(b->max));
 	json_t *doc = json_pack(
 		"{s:o, s:o, s:o, s:i, s:i, s:i, s:o, s:o, s:o, s:o}", "model",
 		with_precision(pack_model(cli), b->precision), "device",

@@ -32,9 +32,8 @@ static bool coloured(void)
 
 static const char *on(enum style style)
 {
-	static const char *const codes[] = {
-		"", "\033[1m", "\033[2m", "\033[32m", "\033[31m"
-	};
+	static const char *const codes[] = { "", "\033[1m", "\033[2m",
+					     "\033[32m", "\033[31m" };
 
 	return coloured() ? codes[style] : "";
 }
@@ -58,8 +57,8 @@ static void put(const char *s)
 }
 
 /* "name          value" */
-__attribute__((format(printf, 2, 3)))
-static void pair(const char *name, const char *format, ...)
+__attribute__((format(printf, 2, 3))) static void pair(const char *name,
+						       const char *format, ...)
 {
 	va_list args;
 	char *value;
@@ -85,7 +84,11 @@ static void heading(const char *s)
 static const char *ms_text(double ms, char buffer[TEXT_SI])
 {
 	snprintf(buffer, TEXT_SI, "%.*f ms",
-		 ms >= 100 ? 0 : ms >= 10 ? 1 : ms >= 1 ? 2 : 3, ms);
+		 ms >= 100 ? 0 :
+		 ms >= 10  ? 1 :
+		 ms >= 1   ? 2 :
+			     3,
+		 ms);
 	return buffer;
 }
 
@@ -116,8 +119,8 @@ static void text_run_begin(const struct cli *cli, const struct out_run *r)
 
 static void bar(double share)
 {
-	static const char *const parts[] = { "", "▏", "▎", "▍", "▌",
-					     "▋", "▊", "▉" };
+	static const char *const parts[] = { "",  "▏", "▎", "▍",
+					     "▌", "▋", "▊", "▉" };
 	int eighths = (int)(share * BAR_CELLS * 8 + 0.5);
 	int full = eighths / 8, i;
 
@@ -302,15 +305,14 @@ static void print_capabilities(const struct cli *cli)
 	pair("temperature", "%.1f C", d->temperature / 1e3);
 	if (cli->verbose)
 		pair("counters", "%llu jobs, %llu cycles, %llu saturations",
-		     (unsigned long long)d->jobs,
-		     (unsigned long long)d->cycles,
+		     (unsigned long long)d->jobs, (unsigned long long)d->cycles,
 		     (unsigned long long)d->saturations);
 }
 
 static const char *kinds_of_weights(const struct vgg_model_info *m)
 {
-	return m->has_int8 ? m->has_fp32 ? "int8 and floating point" :
-					   "int8" : "floating point";
+	return m->has_int8 ? m->has_fp32 ? "int8 and floating point" : "int8" :
+			     "floating point";
 }
 
 /* The name is also the architecture's, often enough. */
@@ -335,8 +337,9 @@ static void print_work(const struct vgg_model_info *m)
 	     text_si((double)m->parameters, "", b));
 	pair("weights", "%s", kinds_of_weights(m));
 	if (m->has_int8)
-		pair("calibration", "%s", m->calibration && *m->calibration ?
-						  m->calibration : "unknown");
+		pair("calibration", "%s",
+		     m->calibration && *m->calibration ? m->calibration :
+							 "unknown");
 }
 
 static int floats(char *to, size_t size, const float *values, int n)
@@ -391,9 +394,8 @@ static void add_shape(struct table *t, const struct vgg_layer_info *l)
 	table_cell(t, "%s", l->in);
 	table_cell(t, "%s", l->out);
 	table_cell(t, "%s", l->macs ? text_si((double)l->macs, "", a) : "-");
-	table_cell(t, "%s", l->parameters ?
-				    text_si((double)l->parameters, "", b) :
-				    "-");
+	table_cell(t, "%s",
+		   l->parameters ? text_si((double)l->parameters, "", b) : "-");
 }
 
 static void print_layers(const struct cli *cli, const struct out_layer *layers)
@@ -517,11 +519,12 @@ static void print_verdict(const struct out_verify *v)
 	}
 	if (wrong)
 		printf("%sMISMATCH: card and CPU disagree in %u of %u layers%s"
-		       "\n", on(RED), wrong, v->count, off());
+		       "\n",
+		       on(RED), wrong, v->count, off());
 	else if (card)
 		printf("%sOK: card and CPU agree in all %llu bytes of %u "
-		       "layer%s%s\n", on(GREEN), bytes, card,
-		       card == 1 ? "" : "s", off());
+		       "layer%s%s\n",
+		       on(GREEN), bytes, card, card == 1 ? "" : "s", off());
 	else
 		puts("OK: nothing ran on a card; int8 was compared with fp32 "
 		     "only");

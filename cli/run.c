@@ -35,25 +35,33 @@ static const struct argp_option options[] = {
 	OPTION_SPLIT,
 	OPTION_PRECISION,
 	OPTION_THREADS,
-	{ "top", 'n', "N", 0, "Classes to tell of each image, 1 to 1000; "
-	  "default: 5", 0 },
-	{ "input", KEY_INPUT, "X.npy", 0, "Preprocessed float32 array (NCHW) "
-	  "in place of images", 0 },
-	{ "output", 'o', "Y.npy", 0, "Write the network's output there; that "
-	  "of several images is stacked", 0 },
+	{ "top", 'n', "N", 0,
+	  "Classes to tell of each image, 1 to 1000; "
+	  "default: 5",
+	  0 },
+	{ "input", KEY_INPUT, "X.npy", 0,
+	  "Preprocessed float32 array (NCHW) "
+	  "in place of images",
+	  0 },
+	{ "output", 'o', "Y.npy", 0,
+	  "Write the network's output there; that "
+	  "of several images is stacked",
+	  0 },
 	{ 0 }
 };
 
 static void check_arguments(struct argp_state *state, const struct run *run)
 {
 	if (run->input && run->n_paths)
-		arg_fail(state, "--input takes the place of images; leave out "
-			 "'%s'", run->paths[0]);
+		arg_fail(state,
+			 "--input takes the place of images; leave out "
+			 "'%s'",
+			 run->paths[0]);
 	if (!run->input && !run->n_paths)
 		arg_fail(state, "an image is missing; give files or folders");
 	if (run->card_only && run->session.precision == VGG_PRECISION_FP32)
 		arg_fail(state, "--split card needs --precision int8: the "
-			 "card has no floating point");
+				"card has no floating point");
 }
 
 static error_t parse(int key, char *arg, struct argp_state *state)
@@ -77,8 +85,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 			state, "--precision", arg, precision_names);
 		return 0;
 	case 't':
-		run->session.threads = arg_number(state, "--threads", arg, 0,
-						  THREADS_LIMIT);
+		run->session.threads =
+			arg_number(state, "--threads", arg, 0, THREADS_LIMIT);
 		return 0;
 	case 'n':
 		run->top = (unsigned int)arg_number(state, "--top", arg, 1,

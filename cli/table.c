@@ -47,7 +47,8 @@ static void print_row(const struct table *t, size_t row, const int *width,
 	int c, pad;
 
 	for (c = 0; c < t->columns; c++) {
-		const char *cell = t->cells[row * (size_t)t->columns + (size_t)c];
+		const char *cell =
+			t->cells[row * (size_t)t->columns + (size_t)c];
 
 		pad = width[c] - text_width(cell);
 		if (t->right[c])

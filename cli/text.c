@@ -24,8 +24,12 @@ void *cli_alloc(void *old, size_t bytes)
 static int decode(const unsigned char *s, uint32_t *code)
 {
 	static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
-	int n = *s < 0x80 ? 1 : *s < 0xc0 ? 0 : *s < 0xe0 ? 2 :
-		*s < 0xf0 ? 3 : *s < 0xf8 ? 4 : 0;
+	int n = *s < 0x80 ? 1 :
+		*s < 0xc0 ? 0 :
+		*s < 0xe0 ? 2 :
+		*s < 0xf0 ? 3 :
+		*s < 0xf8 ? 4 :
+			    0;
 	int i;
 
 	*code = n < 2 ? *s : *s & (0x7fu >> n);
@@ -48,12 +52,12 @@ struct range {
 /* Combining marks and invisible ones; then East Asian wide characters and
  * emoji: the blocks that names are made of, not all of Unicode. */
 static const struct range zero[] = {
-	{ 0x0300, 0x036f },   { 0x0483, 0x0489 }, { 0x0591, 0x05bd },
-	{ 0x0610, 0x061a },   { 0x064b, 0x065f }, { 0x0e31, 0x0e31 },
-	{ 0x0e34, 0x0e3a },   { 0x0e47, 0x0e4e }, { 0x1ab0, 0x1aff },
-	{ 0x1dc0, 0x1dff },   { 0x200b, 0x200f }, { 0x202a, 0x202e },
-	{ 0x2060, 0x2064 },   { 0x20d0, 0x20ff }, { 0xfe00, 0xfe0f },
-	{ 0xfe20, 0xfe2f },   { 0xfeff, 0xfeff }, { 0xe0100, 0xe01ef },
+	{ 0x0300, 0x036f }, { 0x0483, 0x0489 }, { 0x0591, 0x05bd },
+	{ 0x0610, 0x061a }, { 0x064b, 0x065f }, { 0x0e31, 0x0e31 },
+	{ 0x0e34, 0x0e3a }, { 0x0e47, 0x0e4e }, { 0x1ab0, 0x1aff },
+	{ 0x1dc0, 0x1dff }, { 0x200b, 0x200f }, { 0x202a, 0x202e },
+	{ 0x2060, 0x2064 }, { 0x20d0, 0x20ff }, { 0xfe00, 0xfe0f },
+	{ 0xfe20, 0xfe2f }, { 0xfeff, 0xfeff }, { 0xe0100, 0xe01ef },
 };
 static const struct range wide[] = {
 	{ 0x1100, 0x115f },   { 0x2e80, 0x303e },   { 0x3041, 0xa4cf },
@@ -128,7 +132,9 @@ const char *text_si(double value, const char *unit, char buffer[TEXT_SI])
 			 unit);
 	else
 		snprintf(buffer, TEXT_SI, "%.*f %c%s",
-			 value < 9.995 ? 2 : value < 99.95 ? 1 : 0, value, *p,
-			 unit);
+			 value < 9.995 ? 2 :
+			 value < 99.95 ? 1 :
+					 0,
+			 value, *p, unit);
 	return buffer;
 }

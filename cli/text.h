@@ -35,8 +35,8 @@ struct table {
 };
 
 void table_begin(struct table *t, const char *columns);
-__attribute__((format(printf, 2, 3))) void
-table_cell(struct table *t, const char *format, ...);
+__attribute__((format(printf, 2, 3))) void table_cell(struct table *t,
+						      const char *format, ...);
 /* `before` and `after` enclose the head line, for colour. */
 void table_print(struct table *t, FILE *to, const char *before,
 		 const char *after);

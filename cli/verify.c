@@ -22,8 +22,10 @@ enum { KEY_INPUT = 0x200 };
 
 static const struct argp_option options[] = {
 	OPTION_MODEL,
-	{ "input", KEY_INPUT, "X.npy", 0, "Preprocessed float32 array (NCHW) "
-	  "in place of an image", 0 },
+	{ "input", KEY_INPUT, "X.npy", 0,
+	  "Preprocessed float32 array (NCHW) "
+	  "in place of an image",
+	  0 },
 	OPTION_THREADS,
 	{ 0 }
 };
@@ -43,8 +45,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		v->input = arg;
 		return 0;
 	case 't':
-		v->threads = arg_number(state, "--threads", arg, 0,
-					THREADS_LIMIT);
+		v->threads =
+			arg_number(state, "--threads", arg, 0, THREADS_LIMIT);
 		return 0;
 	case ARGP_KEY_ARG:
 		if (v->image)
@@ -53,8 +55,10 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case ARGP_KEY_END:
 		if (v->image && v->input)
-			arg_fail(state, "--input takes the place of an image; "
-				 "leave out '%s'", v->image);
+			arg_fail(state,
+				 "--input takes the place of an image; "
+				 "leave out '%s'",
+				 v->image);
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -98,8 +102,8 @@ static int keep_layer(void *ctx, const struct vgg_verify_layer *layer)
 {
 	struct verify *v = ctx;
 
-	v->layers = cli_alloc(v->layers,
-			      (v->n_layers + 1) * sizeof(*v->layers));
+	v->layers =
+		cli_alloc(v->layers, (v->n_layers + 1) * sizeof(*v->layers));
 	v->layers[v->n_layers++] = *layer;
 	return 0;
 }

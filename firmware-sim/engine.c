@@ -63,7 +63,7 @@ struct conv_run {
 	const struct sim_conv *conv;
 	int64_t first, count;
 	int64_t columns; /* entries of e->columns */
-	bool resident; /* all the block's weights are in e->weights */
+	bool resident;	 /* all the block's weights are in e->weights */
 	uint64_t saturations;
 };
 

@@ -85,9 +85,9 @@ enum vgg_hw_status vgg_sim_decode(const uint8_t wire[VGG_CMD_SIZE],
 #define SIM_TLB_ENTRIES 2048u
 
 struct sim_page {
-	uint64_t tag; /* page number + 1; 0: empty */
+	uint64_t tag;  /* page number + 1; 0: empty */
 	uint64_t addr; /* bus address, if there is no mem */
-	uint8_t *mem; /* the page itself, where it can be reached directly */
+	uint8_t *mem;  /* the page itself, where it can be reached directly */
 	bool writable; /* by the page table */
 	bool mem_writable;
 	bool local;
@@ -123,7 +123,7 @@ enum vgg_hw_status vgg_sim_engine_run(struct sim_engine *engine,
 
 /* timing.c */
 struct sim_cost {
-	uint64_t cycles; /* of the unit, command overhead included */
+	uint64_t cycles;     /* of the unit, command overhead included */
 	uint64_t host_bytes; /* over PCIe */
 };
 struct sim_cost vgg_sim_timing_cost(const struct vgg_card *card,

@@ -49,8 +49,8 @@ struct sim_job {
 	uint32_t seq, generation, tag, context;
 	uint64_t root, stream;
 	uint32_t stream_bytes;
-	uint64_t limit; /* cycles, 0: none */
-	uint64_t start; /* CYCLES at its start */
+	uint64_t limit;	 /* cycles, 0: none */
+	uint64_t start;	 /* CYCLES at its start */
 	uint64_t before; /* cycles spent before the first command */
 	struct sim_clock clock;
 	enum vgg_hw_fault fault;
@@ -87,7 +87,7 @@ struct vgg_sim {
 	bool phase; /* of the next completion */
 
 	struct sim_job job; /* while busy */
-	uint64_t job_due; /* SLOW: when it may start, ns; 0: now */
+	uint64_t job_due;   /* SLOW: when it may start, ns; 0: now */
 
 	uint64_t counters[SIM_COUNTERS];
 	uint32_t frozen[SIM_COUNTERS];
@@ -96,8 +96,8 @@ struct vgg_sim {
 
 	int msi_vectors;
 	uint32_t messages; /* vectors to send */
-	bool line; /* last level told, INTx */
-	bool delivering; /* a thread is inside bus.irq() */
+	bool line;	   /* last level told, INTx */
+	bool delivering;   /* a thread is inside bus.irq() */
 	uint32_t coalesced;
 	uint64_t irq_due; /* ns; 0: none */
 
@@ -115,13 +115,13 @@ int vgg_sim_card_check(const struct vgg_card *card);
 /* device.c. Those marked (L) are called with the lock held. */
 uint64_t vgg_sim_us_to_cycles(const struct vgg_sim *sim, uint64_t us);
 void vgg_sim_latch(struct vgg_sim *sim, const struct sim_error *error); /* L */
-void vgg_sim_begin_reset(struct vgg_sim *sim); /* L */
-void vgg_sim_end_reset(struct vgg_sim *sim); /* L */
-void vgg_sim_count_idle(struct vgg_sim *sim); /* L */
-void vgg_sim_irq_raise(struct vgg_sim *sim, uint32_t causes); /* L */
-void vgg_sim_irq_unmask(struct vgg_sim *sim, uint32_t causes); /* L */
-void vgg_sim_irq_completion(struct vgg_sim *sim); /* L */
-void vgg_sim_irq_expire(struct vgg_sim *sim); /* L */
+void vgg_sim_begin_reset(struct vgg_sim *sim);				/* L */
+void vgg_sim_end_reset(struct vgg_sim *sim);				/* L */
+void vgg_sim_count_idle(struct vgg_sim *sim);				/* L */
+void vgg_sim_irq_raise(struct vgg_sim *sim, uint32_t causes);		/* L */
+void vgg_sim_irq_unmask(struct vgg_sim *sim, uint32_t causes);		/* L */
+void vgg_sim_irq_completion(struct vgg_sim *sim);			/* L */
+void vgg_sim_irq_expire(struct vgg_sim *sim);				/* L */
 void vgg_sim_irq_deliver(struct vgg_sim *sim);
 /* OK, ABORTED (also for a reset) or BUS_MASTER: must the job end? */
 enum vgg_hw_status vgg_sim_stopped(struct vgg_sim *sim);

@@ -36,11 +36,11 @@ struct vgg_sim_inproc {
 	pthread_mutex_t lock;
 	pthread_cond_t wake; /* any of the next five has changed */
 	bool kicked, quit;
-	bool working; /* the card is inside a job */
-	uint64_t asked; /* how many wanted memory back so far */
-	uint64_t served; /* and how many of them got it */
+	bool working;	   /* the card is inside a job */
+	uint64_t asked;	   /* how many wanted memory back so far */
+	uint64_t served;   /* and how many of them got it */
 	uint32_t messages; /* MSI vectors to deliver */
-	int levels[2]; /* changes of INTx to deliver */
+	int levels[2];	   /* changes of INTx to deliver */
 	unsigned int level_count;
 	struct mapping *maps; /* sorted by addr, without overlaps */
 	size_t count, room;

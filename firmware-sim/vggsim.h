@@ -26,16 +26,16 @@ struct vgg_card {
 	uint32_t mac_rows; /* input channels (taps) per cycle, 1..65535 */
 	uint32_t mac_cols; /* output channels per cycle, 1..65535 */
 	uint32_t clock_khz;
-	uint32_t local_mib; /* on-board memory, 0..65536 */
+	uint32_t local_mib;  /* on-board memory, 0..65536 */
 	uint32_t local_mbps; /* its bandwidth, 10^6 bytes per second */
 	uint32_t onchip_kib;
-	uint32_t pcie_gen; /* 1..5 */
-	uint32_t pcie_lanes; /* 1, 2, 4, 8, 16 */
-	uint32_t contexts; /* 1..65535 */
-	uint32_t ring_log2; /* largest ring, 1..16 */
-	uint32_t job_cycles; /* firmware's cost of a job */
+	uint32_t pcie_gen;	 /* 1..5 */
+	uint32_t pcie_lanes;	 /* 1, 2, 4, 8, 16 */
+	uint32_t contexts;	 /* 1..65535 */
+	uint32_t ring_log2;	 /* largest ring, 1..16 */
+	uint32_t job_cycles;	 /* firmware's cost of a job */
 	uint32_t command_cycles; /* and of a command */
-	bool inject; /* the INJECT block works */
+	bool inject;		 /* the INJECT block works */
 };
 
 /* The default card: what the reset values in vggaccel_hw.h describe. */

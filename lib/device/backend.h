@@ -26,7 +26,8 @@ struct vgg_backend_ops {
 	int (*buffer_create)(struct vgg_backend *b, uint64_t bytes,
 			     enum vgg_buffer_place place,
 			     struct vgg_buffer **buffer);
-	void (*buffer_destroy)(struct vgg_backend *b, struct vgg_buffer *buffer);
+	void (*buffer_destroy)(struct vgg_backend *b,
+			       struct vgg_buffer *buffer);
 	/* Cache maintenance; NULL where memory is coherent. */
 	int (*buffer_prepare)(struct vgg_buffer *buffer, unsigned int access);
 	int (*buffer_finish)(struct vgg_buffer *buffer, unsigned int access);

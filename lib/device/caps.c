@@ -13,11 +13,12 @@ static int check_identity(uint32_t magic, uint32_t version, uint32_t abi)
 				"not a vggaccel card: magic 0x%08x", magic);
 	if (VGG_HW_VERSION_MAJOR(version) !=
 	    VGG_HW_VERSION_MAJOR(VGG_HW_VERSION_VALUE))
-		return vgg_fail(DEVICE_VERSION, "card",
-				"update the library or the card's firmware",
-				"hardware version %u.%u, this library knows %u.x",
-				version >> 16, version & 0xffff,
-				VGG_HW_VERSION_VALUE >> 16);
+		return vgg_fail(
+			DEVICE_VERSION, "card",
+			"update the library or the card's firmware",
+			"hardware version %u.%u, this library knows %u.x",
+			version >> 16, version & 0xffff,
+			VGG_HW_VERSION_VALUE >> 16);
 	if (!abi)
 		return vgg_fail(DEVICE_VERSION, "card",
 				"update the card's firmware",

@@ -36,7 +36,8 @@ static const struct {
 const char *vgg_status_name(uint32_t status)
 {
 	return status < STATUS_COUNT && statuses[status].name ?
-		       statuses[status].name : "UNKNOWN";
+		       statuses[status].name :
+		       "UNKNOWN";
 }
 
 const char *vgg_status_text(uint32_t status)
@@ -54,8 +55,7 @@ static int find_kind(const char *name, enum vgg_device_kind *kind)
 	else if (!strcmp(name, "cpu"))
 		*kind = VGG_DEVICE_CPU;
 	else
-		return vgg_fail(NO_DEVICE, name,
-				"use auto, sim or cpu",
+		return vgg_fail(NO_DEVICE, name, "use auto, sim or cpu",
 				"this version of the library drives no device "
 				"nodes");
 	return 0;
@@ -69,8 +69,8 @@ int vgg_device_open(const char *name, const struct vgg_device_options *options,
 	int err;
 
 	if (options)
-		memcpy(&o, options, options->size < sizeof(o) ? options->size :
-								sizeof(o));
+		memcpy(&o, options,
+		       options->size < sizeof(o) ? options->size : sizeof(o));
 	d = calloc(1, sizeof(*d));
 	if (!d)
 		return vgg_fail_memory("a device");
@@ -124,9 +124,9 @@ int vgg_buffer_create(struct vgg_device *d, uint64_t bytes,
 	if (err)
 		return err;
 	if (!bytes || bytes > BUFFER_MAX)
-		return vgg_fail(BAD_ARGUMENT, "buffer",
-				"ask for 1 to 2^36 bytes", "a buffer of %llu bytes",
-				(unsigned long long)bytes);
+		return vgg_fail(
+			BAD_ARGUMENT, "buffer", "ask for 1 to 2^36 bytes",
+			"a buffer of %llu bytes", (unsigned long long)bytes);
 	err = d->backend->ops->buffer_create(d->backend, bytes, place, buffer);
 	if (err)
 		return err;
@@ -190,8 +190,8 @@ static int job_failed(const struct vgg_completion *c)
 		 c->tag);
 	if (c->status == VGG_STATUS_TIMEOUT || c->status == VGG_STATUS_ABORTED)
 		return vgg_fail(DEVICE_TIMEOUT, where,
-				"raise the limit, or reset the card",
-				"%s: %s", vgg_status_name(c->status),
+				"raise the limit, or reset the card", "%s: %s",
+				vgg_status_name(c->status),
 				vgg_status_text(c->status));
 	if (c->status >= VGG_STATUS_RING)
 		next = "run again; if it returns, the card is faulty";

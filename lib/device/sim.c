@@ -50,12 +50,12 @@ struct sim {
 	 * card may answer with an interrupt at once, in the same thread. */
 	pthread_mutex_t event_lock;
 	pthread_cond_t event;
-	bool interrupted;	/* since the last look at the ring */
+	bool interrupted; /* since the last look at the ring */
 
 	pthread_mutex_t lock; /* all below */
-	uint64_t seq;		/* of the next job */
+	uint64_t seq;	      /* of the next job */
 	uint32_t sq_tail, cq_head;
-	uint32_t generation;	/* of the rings: counts resets */
+	uint32_t generation; /* of the rings: counts resets */
 	uint64_t lost_irqs, strays;
 	bool lost;
 	struct result results[RING];
@@ -330,7 +330,8 @@ static int place_buffer(struct sim *s, struct sim_buffer *b,
 		err = vgg_ranges_take(&s->local, b->pages, align, &b->local);
 		to = b->local;
 	} else {
-		err = vgg_sim_memory_new(s->card, &s->bus, b->pages, &b->memory);
+		err = vgg_sim_memory_new(s->card, &s->bus, b->pages,
+					 &b->memory);
 		b->base.map = b->memory.map;
 		to = b->memory.bus;
 	}

@@ -22,10 +22,9 @@ int vgg_sim_memory_new(struct vgg_sim_inproc *card, struct vgg_ranges *bus,
 	int err;
 
 	m->bytes = (bytes + VGG_PAGE_SIZE - 1) & ~(uint64_t)(VGG_PAGE_SIZE - 1);
-	err = vgg_ranges_take(bus, m->bytes,
-			      m->bytes >= HUGE_BYTES ? HUGE_BYTES :
-						       VGG_PAGE_SIZE,
-			      &m->bus);
+	err = vgg_ranges_take(
+		bus, m->bytes,
+		m->bytes >= HUGE_BYTES ? HUGE_BYTES : VGG_PAGE_SIZE, &m->bus);
 	if (err)
 		return err;
 	m->map = mmap(NULL, m->bytes, PROT_READ | PROT_WRITE,
@@ -126,8 +125,9 @@ static struct vgg_mmu_table *walk(struct vgg_mmu *mmu, uint64_t va, int level,
 		if (!t->child[i] && create) {
 			t->child[i] = new_table(mmu);
 			if (t->child[i])
-				set_entry(t, i, t->child[i]->memory.bus |
-							VGG_PTE_VALID);
+				set_entry(t, i,
+					  t->child[i]->memory.bus |
+						  VGG_PTE_VALID);
 		}
 		t = t->child[i];
 	}

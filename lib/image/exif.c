@@ -105,9 +105,9 @@ int vgg_exif_jpeg_orientation(const uint8_t *jpeg, size_t size)
 			return 1;
 		if (marker == 0xe1 && length >= 2 + sizeof(exif) &&
 		    !memcmp(jpeg + at + 4, exif, sizeof(exif)))
-			return vgg_exif_orientation(
-				jpeg + at + 4 + sizeof(exif),
-				length - 2 - sizeof(exif));
+			return vgg_exif_orientation(jpeg + at + 4 +
+							    sizeof(exif),
+						    length - 2 - sizeof(exif));
 		at += 2 + length;
 	}
 	return 1;

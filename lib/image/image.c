@@ -17,8 +17,8 @@ int vgg_image_new(const char *name, int64_t width, int64_t height,
 	*image = NULL;
 	if (width < 1 || height < 1)
 		return vgg_fail(IMAGE_FORMAT, name, NULL,
-				"has no pixels (%lld x %lld)",
-				(long long)width, (long long)height);
+				"has no pixels (%lld x %lld)", (long long)width,
+				(long long)height);
 	if (width > VGG_IMAGE_PIXELS_MAX / height)
 		return vgg_fail(IMAGE_SIZE, name, "scale it down first",
 				"claims %lld x %lld pixels, more than the "
@@ -45,14 +45,10 @@ static const struct {
 	unsigned int at, size;
 	const char *magic;
 } others[] = {
-	{ "GIF", 0, 4, "GIF8" },
-	{ "WebP", 8, 4, "WEBP" },
-	{ "BMP", 0, 2, "BM" },
-	{ "TIFF", 0, 4, "II*\0" },
-	{ "TIFF", 0, 4, "MM\0*" },
-	{ "HEIF or AVIF", 4, 4, "ftyp" },
-	{ "JPEG XL", 0, 2, "\xff\x0a" },
-	{ "JPEG 2000", 4, 4, "jP  " },
+	{ "GIF", 0, 4, "GIF8" },	 { "WebP", 8, 4, "WEBP" },
+	{ "BMP", 0, 2, "BM" },		 { "TIFF", 0, 4, "II*\0" },
+	{ "TIFF", 0, 4, "MM\0*" },	 { "HEIF or AVIF", 4, 4, "ftyp" },
+	{ "JPEG XL", 0, 2, "\xff\x0a" }, { "JPEG 2000", 4, 4, "jP  " },
 };
 
 static int fail_other(const char *name, const uint8_t *data, size_t size)
@@ -60,8 +56,7 @@ static int fail_other(const char *name, const uint8_t *data, size_t size)
 	size_t i;
 
 	if (!size)
-		return vgg_fail(IMAGE_FORMAT, name,
-				"copy or download it again",
+		return vgg_fail(IMAGE_FORMAT, name, "copy or download it again",
 				"the file is empty");
 	for (i = 0; i < sizeof(others) / sizeof(others[0]); i++)
 		if (size >= others[i].at + others[i].size &&
@@ -124,13 +119,14 @@ int vgg_image_from_rgb(const uint8_t *rgb, int width, int height, size_t pitch,
 	if (!rgb || width < 1 || height < 1 || pitch < row)
 		return vgg_fail(BAD_ARGUMENT, NULL, NULL,
 				"pixels of %d x %d with %zu bytes a row make "
-				"no image", width, height, pitch);
+				"no image",
+				width, height, pitch);
 	err = vgg_image_new(NULL, width, height, image);
 	if (err)
 		return err;
 	for (y = 0; y < height; y++)
-		memcpy((*image)->rgb + (size_t)y * row,
-		       rgb + (size_t)y * pitch, row);
+		memcpy((*image)->rgb + (size_t)y * row, rgb + (size_t)y * pitch,
+		       row);
 	return 0;
 }
 

@@ -60,7 +60,8 @@ static int guarded(struct reader *r, void (*step)(struct reader *r))
 		return vgg_fail(IMAGE_FORMAT, r->name,
 				"copy or download it again",
 				"the PNG data is damaged or cut off near byte "
-				"%zu: %s", r->at, r->text);
+				"%zu: %s",
+				r->at, r->text);
 	step(r);
 	return r->err;
 }
@@ -71,10 +72,9 @@ static void step_header(struct reader *r)
 	png_set_user_limits(r->png, PNG_UINT_31_MAX, PNG_UINT_31_MAX);
 	png_set_read_fn(r->png, r, on_read);
 	png_read_info(r->png, r->info);
-	r->err = vgg_image_new(r->name,
-			       png_get_image_width(r->png, r->info),
-			       png_get_image_height(r->png, r->info),
-			       &r->image);
+	r->err =
+		vgg_image_new(r->name, png_get_image_width(r->png, r->info),
+			      png_get_image_height(r->png, r->info), &r->image);
 }
 
 /* Whatever it is, to 8-bit RGB. */
@@ -138,8 +138,9 @@ static int read_all(struct reader *r)
 int vgg_png_decode(const char *name, const uint8_t *data, size_t size,
 		   struct vgg_image **image, int *orientation)
 {
-	struct reader r = { .data = data, .size = size, .name = name,
-			    .orientation = 1 };
+	struct reader r = {
+		.data = data, .size = size, .name = name, .orientation = 1
+	};
 	int err;
 
 	*image = NULL;

@@ -38,7 +38,8 @@ static uint8_t *make_luma(const struct vgg_image *in)
 
 	for (i = 0; luma && i < n; i++, p += 3)
 		luma[i] = (uint8_t)((19595u * p[0] + 38470u * p[1] +
-				     7471u * p[2] + 0x8000u) >> 16);
+				     7471u * p[2] + 0x8000u) >>
+				    16);
 	return luma;
 }
 
@@ -122,6 +123,6 @@ void vgg_preprocess_table(const struct vgg_preprocess *p, float table[][256])
 
 	for (c = 0; c < p->channels; c++)
 		for (v = 0; v < 256; v++)
-			table[c][v] = ((float)v / 255.0f - p->mean[c]) /
-				      p->std[c];
+			table[c][v] =
+				((float)v / 255.0f - p->mean[c]) / p->std[c];
 }

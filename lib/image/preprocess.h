@@ -16,12 +16,12 @@
 #define VGG_CROP_MAX 65536 /* pixels a side */
 
 struct vgg_preprocess {
-	int resize;		/* shorter side; 0: as it is */
-	int crop_w, crop_h;	/* of the result; smaller images are centred
+	int resize;	       /* shorter side; 0: as it is */
+	int crop_w, crop_h;    /* of the result; smaller images are centred
 				 * between zeros */
-	int interpolation;	/* enum vgg_filter */
-	float mean[4], std[4];	/* one per channel, of values in 0..1 */
-	int channels;		/* 3 (RGB) or 1 (luma) */
+	int interpolation;     /* enum vgg_filter */
+	float mean[4], std[4]; /* one per channel, of values in 0..1 */
+	int channels;	       /* 3 (RGB) or 1 (luma) */
 };
 
 /* What is wrong with the numbers, as a sentence; NULL if nothing. They may come

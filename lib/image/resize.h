@@ -18,10 +18,10 @@ int vgg_filter_find(const char *name);
 
 struct vgg_resize {
 	enum vgg_filter filter;
-	int channels;		/* 1 or 3, 8 bits each */
-	int in_w, in_h;		/* input; no gaps between rows */
-	int out_w, out_h;	/* of the whole result */
-	int x, y, w, h;		/* the part of the result that is computed */
+	int channels;	  /* 1 or 3, 8 bits each */
+	int in_w, in_h;	  /* input; no gaps between rows */
+	int out_w, out_h; /* of the whole result */
+	int x, y, w, h;	  /* the part of the result that is computed */
 };
 
 /* out gets r->h rows of r->w pixels, `pitch` bytes apart. All sizes are >= 1,

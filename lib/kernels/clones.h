@@ -9,9 +9,9 @@
 
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && \
 	!defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
-#define VGG_CLONES \
-	__attribute__((target_clones("default", "arch=x86-64-v3", \
-				     "arch=x86-64-v4")))
+#define VGG_CLONES      \
+	__attribute__(( \
+		target_clones("default", "arch=x86-64-v3", "arch=x86-64-v4")))
 #else
 #define VGG_CLONES
 #endif

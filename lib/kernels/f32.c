@@ -17,17 +17,18 @@ size_t vgg_pack_f32_count(size_t out_c, size_t taps)
 	return (out_c + BLOCK - 1) / BLOCK * BLOCK * taps;
 }
 
-void vgg_pack_f32(const float *weight, size_t out_c, size_t taps,
-		  float *packed, size_t block)
+void vgg_pack_f32(const float *weight, size_t out_c, size_t taps, float *packed,
+		  size_t block)
 {
 	size_t c, t, first = block * BLOCK;
 	float *to = packed + first * taps;
 
 	for (c = 0; c < BLOCK; c++)
 		for (t = 0; t < taps; t++)
-			to[t * BLOCK + c] = first + c < out_c ?
-						    weight[(first + c) * taps + t] :
-						    0;
+			to[t * BLOCK + c] =
+				first + c < out_c ?
+					weight[(first + c) * taps + t] :
+					0;
 }
 
 /* Columns of the padded rows: those the last, partial group of pixels reads
@@ -110,7 +111,8 @@ static void pixels(const struct vgg_conv_f32 *k, const float *rows, int block,
 	for (p = 0; p < PIXELS; p++)
 		for (c = 0; c < BLOCK; c++)
 			acc[p][c] = k->bias && c < channels ?
-					    k->bias[block * BLOCK + c] : 0;
+					    k->bias[block * BLOCK + c] :
+					    0;
 	for (i = 0; i < k->win.kernel_h; i++)
 		multiply(acc, rows + (size_t)i * pitch + (size_t)x * step, step,
 			 w + (size_t)i * run * BLOCK, run);

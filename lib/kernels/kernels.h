@@ -30,8 +30,8 @@ struct vgg_conv_s8 {
 	struct vgg_image_s8 in, out; /* out: behind the pool, if there is one */
 	struct vgg_window win, pool;
 	bool has_pool, relu;
-	const int8_t *weight;		  /* [out.c][kernel_h][kernel_w][in.c] */
-	const struct vgg_qparam *param;	  /* [out.c] */
+	const int8_t *weight;		/* [out.c][kernel_h][kernel_w][in.c] */
+	const struct vgg_qparam *param; /* [out.c] */
 	int pad_value, lo, hi;
 };
 
@@ -120,8 +120,8 @@ struct vgg_conv_f32 {
 
 size_t vgg_pack_f32_count(size_t out_c, size_t taps);
 /* Channels of one block, from [out_c][taps]. */
-void vgg_pack_f32(const float *weight, size_t out_c, size_t taps,
-		  float *packed, size_t block);
+void vgg_pack_f32(const float *weight, size_t out_c, size_t taps, float *packed,
+		  size_t block);
 size_t vgg_conv_f32_scratch(const struct vgg_conv_f32 *k);
 void vgg_conv_f32_rows(const struct vgg_conv_f32 *k, int row0, int row1,
 		       float *scratch);

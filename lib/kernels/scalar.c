@@ -89,7 +89,8 @@ static void conv(const struct vgg_conv_s8 *k, int row0, int row1, int c0,
 
 			for (c = c0; c < c1; c++)
 				to[c] = (int8_t)(k->has_pool ?
-							 conv_pooled(k, y, x, c) :
+							 conv_pooled(k, y, x,
+								     c) :
 							 conv_one(k, y, x, c));
 		}
 }

@@ -26,9 +26,9 @@ static bool always(void)
 
 /* What a call needs, worked out once. */
 struct shape {
-	int conv_h, conv_w;	/* before the pool */
-	size_t run;		/* kernel_w * in_c */
-	size_t width;		/* of a widened row, in values */
+	int conv_h, conv_w; /* before the pool */
+	size_t run;	    /* kernel_w * in_c */
+	size_t width;	    /* of a widened row, in values */
 	size_t taps;
 };
 
@@ -37,9 +37,11 @@ static void find_shape(const struct vgg_conv_s8 *k, struct shape *s)
 	const struct vgg_window *w = &k->win;
 
 	s->conv_h = (k->in.h + w->pad_top + w->pad_bottom - w->kernel_h) /
-			    w->stride_h + 1;
+			    w->stride_h +
+		    1;
 	s->conv_w = (k->in.w + w->pad_left + w->pad_right - w->kernel_w) /
-			    w->stride_w + 1;
+			    w->stride_w +
+		    1;
 	s->run = (size_t)w->kernel_w * (size_t)k->in.c;
 	/* One pixel more: the last pair may read past an odd width. */
 	s->width = (size_t)(s->conv_w * w->stride_w + w->kernel_w) *
@@ -58,32 +60,39 @@ static size_t round_up(size_t n)
 	return (n + 63) & ~(size_t)63;
 }
 
-static size_t lay_out(const struct vgg_conv_s8 *k, const struct shape *s,
-		      void *at, struct scratch *to)
+/* Bytes of the three parts. */
+static void measure(const struct vgg_conv_s8 *k, const struct shape *s,
+		    size_t part[3])
 {
-	size_t rows = round_up((size_t)k->win.kernel_h * s->width *
-			       sizeof(int16_t));
-	size_t filters = round_up(FILTERS * s->taps * sizeof(int16_t));
-	size_t results = k->has_pool ?
-				 (size_t)k->pool.kernel_h *
-					 (size_t)s->conv_w * (size_t)k->out.c :
-				 0;
-	char *base = at;
-
-	if (to) {
-		to->rows = (int16_t *)base;
-		to->filters = (int16_t *)(base + rows);
-		to->results = (int8_t *)(base + rows + filters);
-	}
-	return rows + filters + results;
+	part[0] =
+		round_up((size_t)k->win.kernel_h * s->width * sizeof(int16_t));
+	part[1] = round_up(FILTERS * s->taps * sizeof(int16_t));
+	part[2] = k->has_pool ? (size_t)k->pool.kernel_h * (size_t)s->conv_w *
+					(size_t)k->out.c :
+				0;
 }
 
 static size_t conv_scratch(const struct vgg_conv_s8 *k)
 {
 	struct shape s;
+	size_t part[3];
 
 	find_shape(k, &s);
-	return lay_out(k, &s, NULL, NULL);
+	measure(k, &s, part);
+	return part[0] + part[1] + part[2];
+}
+
+static struct scratch lay_out(const struct vgg_conv_s8 *k,
+			      const struct shape *s, char *base)
+{
+	size_t part[3];
+
+	measure(k, s, part);
+	return (struct scratch){
+		.rows = (int16_t *)base,
+		.filters = (int16_t *)(base + part[0]),
+		.results = (int8_t *)(base + part[0] + part[1]),
+	};
 }
 
 static void fill_row(int16_t *to, int value, size_t n)
@@ -159,7 +168,8 @@ static void multiply(int32_t sum[FILTERS][PIXELS], const int16_t *restrict x,
 /* One pixel, with filters as they lie: each weight is read once only, so
  * widening it ahead would cost more than it gains. */
 VGG_CLONES
-static int32_t dot(const int16_t *restrict x, const int8_t *restrict w, size_t n)
+static int32_t dot(const int16_t *restrict x, const int8_t *restrict w,
+		   size_t n)
 {
 	int32_t sum = 0;
 	size_t t;
@@ -198,8 +208,9 @@ static void conv_block(const struct vgg_conv_s8 *k, const struct shape *s,
 	for (x = 0; x < s->conv_w; x += PIXELS) {
 		memset(sum, 0, sizeof(sum));
 		for (i = 0; i < k->win.kernel_h; i++)
-			multiply(sum, m->rows + (size_t)i * s->width +
-					      (size_t)x * step,
+			multiply(sum,
+				 m->rows + (size_t)i * s->width +
+					 (size_t)x * step,
 				 step, m->filters + (size_t)i * s->run, s->taps,
 				 s->run);
 		for (p = 0; p < PIXELS && x + p < s->conv_w; p++)
@@ -214,8 +225,7 @@ static void load_filters(const struct vgg_conv_s8 *k, const struct shape *s,
 			 int c, int channels, int16_t *to)
 {
 	memset(to, 0, FILTERS * s->taps * sizeof(*to));
-	widen(to, k->weight + (size_t)c * s->taps,
-	      (size_t)channels * s->taps);
+	widen(to, k->weight + (size_t)c * s->taps, (size_t)channels * s->taps);
 }
 
 static void conv_row_of_one(const struct vgg_conv_s8 *k, const struct shape *s,
@@ -263,8 +273,7 @@ static void max_into(int8_t *restrict best, const int8_t *restrict v, size_t n)
 
 /* Channels c0..c1-1 of the pooled row y from results of its conv rows. */
 static void pool_results(const struct vgg_conv_s8 *k, const struct shape *s,
-			 const int8_t *const rows[], int c0, int c1,
-			 int8_t *to)
+			 const int8_t *const rows[], int c0, int c1, int8_t *to)
 {
 	const struct vgg_window *p = &k->pool;
 	size_t n = (size_t)(c1 - c0), pixel = (size_t)k->out.c;
@@ -314,7 +323,7 @@ static void conv(const struct vgg_conv_s8 *k, int row0, int row1, int c0,
 	int y;
 
 	find_shape(k, &s);
-	lay_out(k, &s, at, &m);
+	m = lay_out(k, &s, at);
 	for (y = row0; y < row1; y++) {
 		struct target to = { k->out.data + (size_t)y * k->out.pitch,
 				     k->out.pixel };
@@ -348,12 +357,15 @@ static void average(const struct vgg_pool_s8 *k, int y, int x, int c0, int n)
 		for (j = 0; j < w->kernel_w; j++) {
 			iy = y * w->stride_h - w->pad_top + i;
 			ix = x * w->stride_w - w->pad_left + j;
-			if (iy < 0 || iy >= k->in.h || ix < 0 || ix >= k->in.w) {
+			if (iy < 0 || iy >= k->in.h || ix < 0 ||
+			    ix >= k->in.w) {
 				outside++;
 				continue;
 			}
-			add_into(sum, k->in.data + (size_t)iy * k->in.pitch +
-					      (size_t)ix * k->in.pixel + c0, n);
+			add_into(sum,
+				 k->in.data + (size_t)iy * k->in.pitch +
+					 (size_t)ix * k->in.pixel + c0,
+				 n);
 			taps++;
 		}
 	if (k->exclude_pad)
@@ -380,8 +392,9 @@ static void maximum(const struct vgg_pool_s8 *k, int y, int x, int c0, int n)
 			ix = x * w->stride_w - w->pad_left + j;
 			if (iy < 0 || iy >= k->in.h || ix < 0 || ix >= k->in.w)
 				continue;
-			max_into(to, k->in.data + (size_t)iy * k->in.pitch +
-					     (size_t)ix * k->in.pixel + c0,
+			max_into(to,
+				 k->in.data + (size_t)iy * k->in.pitch +
+					 (size_t)ix * k->in.pixel + c0,
 				 (size_t)n);
 		}
 }

@@ -43,17 +43,21 @@ struct vgg_arch {
 #define CONFIG_A "64 M 128 M 256 256 M 512 512 M 512 512 M"
 #define CONFIG_A_LRN "64 L M 128 M 256 256 M 512 512 M 512 512 M"
 #define CONFIG_B "64 64 M 128 128 M 256 256 M 512 512 M 512 512 M"
-#define CONFIG_C "64 64 M 128 128 M 256 256 256p M 512 512 512p M " \
-		 "512 512 512p M"
+#define CONFIG_C                                           \
+	"64 64 M 128 128 M 256 256 256p M 512 512 512p M " \
+	"512 512 512p M"
 #define CONFIG_D "64 64 M 128 128 M 256 256 256 M 512 512 512 M 512 512 512 M"
-#define CONFIG_E "64 64 M 128 128 M 256 256 256 256 M 512 512 512 512 M " \
-		 "512 512 512 512 M"
-#define CONFIG_D_ODD "64v 64 Mp 128v 128 Mp 256v 256 256 Mp 512v 512 512 Mp " \
-		     "512v 512 512 Mp"
+#define CONFIG_E                                                 \
+	"64 64 M 128 128 M 256 256 256 256 M 512 512 512 512 M " \
+	"512 512 512 512 M"
+#define CONFIG_D_ODD                                             \
+	"64v 64 Mp 128v 128 Mp 256v 256 256 Mp 512v 512 512 Mp " \
+	"512v 512 512 Mp"
 
 #define IMAGENET .hidden = { 4096, 4096 }, .input = 224, .classes = 1000
-#define CIFAR10 .input = 32, .classes = 10, .norm = NORM_AFTER_RELU, \
-		.end = END_SOFTMAX, .prep = PREP_UNIT
+#define CIFAR10                                              \
+	.input = 32, .classes = 10, .norm = NORM_AFTER_RELU, \
+	.end = END_SOFTMAX, .prep = PREP_UNIT
 
 /* Configurations A to E are those of the VGG paper (Simonyan, Zisserman 2014),
  * table 1. */
@@ -223,8 +227,10 @@ static void plan_head(struct planner *p)
 	plan_linear(p, p->plan->classes);
 	if (arch->end == END_LOGITS)
 		return;
-	s = add(p, arch->end == END_SOFTMAX ? VGG_STEP_SOFTMAX :
-					      VGG_STEP_LOGSOFTMAX, "");
+	s = add(p,
+		arch->end == END_SOFTMAX ? VGG_STEP_SOFTMAX :
+					   VGG_STEP_LOGSOFTMAX,
+		"");
 	snprintf(s->name, sizeof(s->name), "%s",
 		 arch->end == END_SOFTMAX ? "softmax" : "log_softmax");
 }
@@ -310,10 +316,14 @@ static void build_window(struct vgg_layer *l, const struct vgg_arch_step *s)
 	int stride = s->kind == VGG_STEP_POOL ? 2 : 1;
 
 	l->win = (struct vgg_window){
-		.kernel_h = s->kernel, .kernel_w = s->kernel,
-		.stride_h = stride, .stride_w = stride,
-		.pad_top = s->pad, .pad_left = s->pad,
-		.pad_bottom = s->pad, .pad_right = s->pad,
+		.kernel_h = s->kernel,
+		.kernel_w = s->kernel,
+		.stride_h = stride,
+		.stride_w = stride,
+		.pad_top = s->pad,
+		.pad_left = s->pad,
+		.pad_bottom = s->pad,
+		.pad_right = s->pad,
 	};
 }
 
@@ -371,17 +381,21 @@ static void build_preprocess(const struct vgg_arch_plan *plan,
 
 	*p = (struct vgg_preprocess){
 		.resize = plan->input,
-		.crop_w = plan->input, .crop_h = plan->input,
-		.interpolation = VGG_FILTER_BILINEAR, .channels = 3,
+		.crop_w = plan->input,
+		.crop_h = plan->input,
+		.interpolation = VGG_FILTER_BILINEAR,
+		.channels = 3,
 	};
 	/* 256 for 224, and as much more for other sizes */
 	if (prep == PREP_IMAGENET)
 		p->resize = (plan->input * 8 + 3) / 7;
 	for (int c = 0; c < p->channels; c++) {
 		p->mean[c] = prep == PREP_IMAGENET ? mean[c] :
-			     prep == PREP_HALF	   ? 0.5f : 0;
+			     prep == PREP_HALF	   ? 0.5f :
+						     0;
 		p->std[c] = prep == PREP_IMAGENET ? std[c] :
-			    prep == PREP_HALF	  ? 0.5f : 1;
+			    prep == PREP_HALF	  ? 0.5f :
+						    1;
 	}
 }
 

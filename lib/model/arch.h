@@ -28,15 +28,15 @@ enum vgg_arch_kind {
 
 struct vgg_arch_step {
 	enum vgg_arch_kind kind;
-	char name[24];	/* torchvision's, "features.0" */
+	char name[24];	 /* torchvision's, "features.0" */
 	int in_c, out_c; /* channels; equal unless CONV, LINEAR or FLATTEN */
 	int kernel, pad; /* CONV and POOL */
 };
 
 struct vgg_arch_plan {
 	const struct vgg_arch *arch;
-	int input;   /* height and width */
-	int side;    /* height and width behind the last feature */
+	int input; /* height and width */
+	int side;  /* height and width behind the last feature */
 	int classes;
 	unsigned int count;
 	struct vgg_arch_step steps[VGG_ARCH_STEPS];

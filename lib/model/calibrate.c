@@ -40,15 +40,15 @@ struct calibration {
 	bool histogram;		/* second pass */
 	struct vgg_threads *threads;
 	struct vgg_f32 *f32;
-	float *input;		/* NHWC */
-	uint8_t *pixels;	/* preprocessed, 8 bits */
+	float *input;	 /* NHWC */
+	uint8_t *pixels; /* preprocessed, 8 bits */
 	float table[4][256];
-	char **files;		/* NULL: synthetic */
+	char **files; /* NULL: synthetic */
 	unsigned int images;
 };
 
-static void observe(struct calibration *c, unsigned int index, const float *data,
-		    int64_t count)
+static void observe(struct calibration *c, unsigned int index,
+		    const float *data, int64_t count)
 {
 	struct tensor *t = &c->tensors[index];
 	float width = t->hi - t->lo, scale = width > 0 ? BINS / width : 0;
@@ -68,7 +68,8 @@ static void observe(struct calibration *c, unsigned int index, const float *data
 	}
 }
 
-static void seen(void *ctx, unsigned int layer, const float *data, int64_t count)
+static void seen(void *ctx, unsigned int layer, const float *data,
+		 int64_t count)
 {
 	observe(ctx, layer + 1, data, count);
 }
@@ -78,10 +79,12 @@ static void seen(void *ctx, unsigned int layer, const float *data, int64_t count
  */
 #define LATTICE_SEED 0x76676763616c6962 /* "vggcalib" */
 
-static int lattice(uint64_t image, int octave, int channel, int64_t y, int64_t x)
+static int lattice(uint64_t image, int octave, int channel, int64_t y,
+		   int64_t x)
 {
 	uint64_t key = image << 48 ^ (uint64_t)octave << 40 ^
-		       (uint64_t)channel << 36 ^ (uint64_t)y << 18 ^ (uint64_t)x;
+		       (uint64_t)channel << 36 ^ (uint64_t)y << 18 ^
+		       (uint64_t)x;
 
 	return (int)(vgg_hash64(LATTICE_SEED, key) >> 56) - 128;
 }
@@ -153,8 +156,8 @@ static int list_folder(struct calibration *c, const char *folder)
 
 	if (n < 0)
 		return vgg_fail(NO_FILE, folder,
-				"name a folder with JPEG or PNG images",
-				"%s", strerror(errno));
+				"name a folder with JPEG or PNG images", "%s",
+				strerror(errno));
 	c->files = calloc((size_t)n + 1, sizeof(*c->files));
 	/* Spread over the folder, as names often go by class. */
 	for (i = 0; c->files && i < n && c->images < limit; i++) {
@@ -213,8 +216,8 @@ static int pass(struct calibration *c, const char *what)
 			c->input[k] = c->table[k % channels][c->pixels[k]];
 		observe(c, 0, c->input, n);
 		vgg_f32_run(c->f32, c->input, seen, c);
-		if (o->progress && o->progress(o->progress_ctx, what, i + 1,
-					       c->images))
+		if (o->progress &&
+		    o->progress(o->progress_ctx, what, i + 1, c->images))
 			return vgg_fail(INTERRUPTED, NULL, NULL,
 					"calibration was stopped");
 	}
@@ -237,7 +240,9 @@ struct vgg_quant vgg_quant_of(struct vgg_range r)
 	return (struct vgg_quant){
 		.known = true,
 		.scale = (float)scale,
-		.zero = zero < -128 ? -128 : zero > 127 ? 127 : (int)zero,
+		.zero = zero < -128 ? -128 :
+			zero > 127  ? 127 :
+				      (int)zero,
 	};
 }
 

@@ -16,8 +16,8 @@ static const char *refuse_conv(const struct vgg_layer *l)
 
 	if (!within(&l->win, VGG_CONV_KERNEL_MAX, VGG_CONV_STRIDE_MAX))
 		return "kernel, stride or padding beyond the card's limits";
-	if (l->has_pool && !within(&l->pool, VGG_FUSED_KERNEL_MAX,
-				   VGG_FUSED_KERNEL_MAX))
+	if (l->has_pool &&
+	    !within(&l->pool, VGG_FUSED_KERNEL_MAX, VGG_FUSED_KERNEL_MAX))
 		return "pooling window beyond the card's limits";
 	if (taps > VGG_TAPS_MAX || vgg_channels(&l->out) > VGG_CHANNELS_MAX)
 		return "more weights per output than the card can sum";
@@ -26,8 +26,8 @@ static const char *refuse_conv(const struct vgg_layer *l)
 
 static const char *refuse_size(const struct vgg_layer *l)
 {
-	if (l->in.rank == 4 && (l->in.dim[2] > VGG_DIM_MAX ||
-				l->in.dim[3] > VGG_DIM_MAX))
+	if (l->in.rank == 4 &&
+	    (l->in.dim[2] > VGG_DIM_MAX || l->in.dim[3] > VGG_DIM_MAX))
 		return "image beyond the card's limits";
 	if (vgg_channels(&l->in) > VGG_CHANNELS_MAX)
 		return "more channels than the card can address";
@@ -53,8 +53,7 @@ const char *vgg_card_refusal(const struct vgg_layer *l)
 	case VGG_OP_PAD:
 		return "the card pads only inside a convolution or pool";
 	case VGG_OP_RESHAPE:
-		return l->keep_order ? NULL :
-				       "the card doesn't permute values";
+		return l->keep_order ? NULL : "the card doesn't permute values";
 	default:
 		return "the card has no such command";
 	}

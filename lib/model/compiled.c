@@ -128,8 +128,9 @@ static int get_window(const struct reader *r, const json_t *o, const char *key,
 	int v[8] = { 0 };
 	int err = get_ints(r, o, l->name, key, v, 8);
 
-	*w = (struct vgg_window){ v[0], v[1], v[2], v[3],
-				  v[4], v[5], v[6], v[7] };
+	*w =
+		(struct vgg_window){ v[0], v[1], v[2], v[3],
+				     v[4], v[5], v[6], v[7] };
 	if (!err && (!v[0] || !v[1] || !v[2] || !v[3] ||
 		     (int64_t)v[0] * v[1] > INT_FIELD_MAX))
 		err = bad(r, key, l->name);
@@ -315,8 +316,8 @@ static int read_op_fields(const struct reader *r, const json_t *o,
 		return err ? err : get_float(r, o, at, "bias", &l->lrn_bias);
 	case VGG_OP_SOFTMAX:
 	case VGG_OP_LOGSOFTMAX:
-		l->flatten_from_axis = json_is_true(
-			json_object_get(o, "flatten"));
+		l->flatten_from_axis =
+			json_is_true(json_object_get(o, "flatten"));
 		return get_int(r, o, at, "axis", 0, VGG_RANK_MAX - 1, &l->axis);
 	case VGG_OP_QUANTIZE:
 	case VGG_OP_DEQUANTIZE:
@@ -345,12 +346,11 @@ static int read_pool(const struct reader *r, const json_t *o,
 		return 0;
 	l->has_pool = true;
 	err = get_window(r, o, "pool", l, &l->pool);
-	if (!err && (w->kernel_h > VGG_POOL_ROWS_MAX ||
-		     w->kernel_w > VGG_POOL_ROWS_MAX ||
-		     w->pad_top >= w->kernel_h ||
-		     w->pad_bottom >= w->kernel_h ||
-		     w->pad_left >= w->kernel_w ||
-		     w->pad_right >= w->kernel_w))
+	if (!err &&
+	    (w->kernel_h > VGG_POOL_ROWS_MAX ||
+	     w->kernel_w > VGG_POOL_ROWS_MAX || w->pad_top >= w->kernel_h ||
+	     w->pad_bottom >= w->kernel_h || w->pad_left >= w->kernel_w ||
+	     w->pad_right >= w->kernel_w))
 		err = bad(r, "pool", l->name);
 	return err;
 }
@@ -459,8 +459,8 @@ static int read_statistics(const struct reader *r, const json_t *o,
 	if ((int)json_array_size(a) != channels)
 		return bad(r, key, "preprocess");
 	for (i = 0; i < channels; i++) {
-		values[i] = (float)json_number_value(
-			json_array_get(a, (size_t)i));
+		values[i] =
+			(float)json_number_value(json_array_get(a, (size_t)i));
 		if (!isfinite(values[i]))
 			return bad(r, key, "preprocess");
 	}
@@ -471,8 +471,8 @@ static int read_preprocess(struct reader *r, const json_t *root)
 {
 	const json_t *o = json_object_get(root, "preprocess");
 	struct vgg_preprocess *p = &r->model->preprocess;
-	const char *how = json_string_value(
-		json_object_get(o, "interpolation"));
+	const char *how =
+		json_string_value(json_object_get(o, "interpolation"));
 	const char *problem;
 	int crop[2] = { 0, 0 }, err;
 
@@ -505,7 +505,8 @@ static int read_root(struct reader *r, const json_t *root)
 		return vgg_fail(MODEL_FORMAT, r->path,
 				"update the library, or import the model again",
 				"the file has version %d, this library reads "
-				"version %d", version, VGG_COMPILED_VERSION);
+				"version %d",
+				version, VGG_COMPILED_VERSION);
 	if (!err)
 		err = get_text(r, root, "name", &m->name);
 	if (!err)

@@ -56,7 +56,8 @@ static void op_fields(json_t *o, const struct vgg_layer *l)
 	switch (l->op) {
 	case VGG_OP_LRN:
 		json_object_set_new(o, "size", json_integer(l->lrn_size));
-		json_object_set_new(o, "alpha", json_real((double)l->lrn_alpha));
+		json_object_set_new(o, "alpha",
+				    json_real((double)l->lrn_alpha));
 		json_object_set_new(o, "beta", json_real((double)l->lrn_beta));
 		json_object_set_new(o, "bias", json_real((double)l->lrn_bias));
 		break;
@@ -73,7 +74,8 @@ static void op_fields(json_t *o, const struct vgg_layer *l)
 		json_object_set_new(o, "max", json_integer(l->q_max));
 		break;
 	case VGG_OP_PAD:
-		json_object_set_new(o, "value", json_real((double)l->pad_value));
+		json_object_set_new(o, "value",
+				    json_real((double)l->pad_value));
 		break;
 	case VGG_OP_RESHAPE:
 		json_object_set_new(o, "shape", shape_json(&l->out));
@@ -109,9 +111,9 @@ static json_t *layer_json(const struct vgg_layer *l)
 	if (l->out_q.known)
 		json_object_set_new(o, "quant", quant_json(&l->out_q));
 	if (l->quantized)
-		json_object_set_new(o, "clamp",
-				    json_pack("{s:i,s:i}", "lo", l->qlo, "hi",
-					      l->qhi));
+		json_object_set_new(
+			o, "clamp",
+			json_pack("{s:i,s:i}", "lo", l->qlo, "hi", l->qhi));
 	return o;
 }
 
@@ -127,10 +129,10 @@ static json_t *floats_json(const float *v, int n)
 
 static json_t *preprocess_json(const struct vgg_preprocess *p)
 {
-	json_t *o = json_pack("{s:i,s:[i,i],s:i,s:s}", "resize", p->resize,
-			      "crop", p->crop_w, p->crop_h, "channels",
-			      p->channels, "interpolation",
-			      vgg_filter_name(p->interpolation));
+	json_t *o =
+		json_pack("{s:i,s:[i,i],s:i,s:s}", "resize", p->resize, "crop",
+			  p->crop_w, p->crop_h, "channels", p->channels,
+			  "interpolation", vgg_filter_name(p->interpolation));
 
 	json_object_set_new(o, "mean", floats_json(p->mean, p->channels));
 	json_object_set_new(o, "std", floats_json(p->std, p->channels));
@@ -144,7 +146,8 @@ static void text(json_t *o, const char *key, const char *value)
 
 static json_t *model_json(const struct vgg_model *m)
 {
-	json_t *o = json_object(), *layers = json_array(), *labels = json_array();
+	json_t *o = json_object(), *layers = json_array(),
+	       *labels = json_array();
 	unsigned int i;
 
 	json_object_set_new(o, "version", json_integer(VGG_COMPILED_VERSION));

@@ -1,22 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /* The default network and ImageNet's labels, as they lie in the tree: mapped
  * with the library, never copied. */
-	.section .rodata
-	.hidden vgg_embedded_model, vgg_embedded_model_end
-	.hidden vgg_embedded_imagenet, vgg_embedded_imagenet_end
-	.globl vgg_embedded_model, vgg_embedded_model_end
-	.globl vgg_embedded_imagenet, vgg_embedded_imagenet_end
-
+	.macro embed name, file
+	.hidden \name, \name\()_bytes
+	.globl \name, \name\()_bytes
 	.balign 64	/* as compiled models are aligned in files */
-vgg_embedded_model:
-	.incbin "lib/model/shapes10.safetensors"
-vgg_embedded_model_end:
-	.byte 0
+\name:
+	.incbin "\file"
+1:
+	.balign 8
+\name\()_bytes:
+	.quad 1b - \name
+	.endm
 
-	.balign 64
-vgg_embedded_imagenet:
-	.incbin "lib/model/imagenet_labels.txt"
-vgg_embedded_imagenet_end:
-	.byte 0
+	.section .rodata
+	embed vgg_embedded_model, "lib/model/shapes10.safetensors"
+	embed vgg_embedded_imagenet, "lib/model/imagenet_labels.txt"
 
 	.section .note.GNU-stack, "", %progbits

@@ -5,7 +5,7 @@
 
 #include <stdint.h>
 
-extern const uint8_t vgg_embedded_model[], vgg_embedded_model_end[];
-extern const uint8_t vgg_embedded_imagenet[], vgg_embedded_imagenet_end[];
+extern const uint8_t vgg_embedded_model[], vgg_embedded_imagenet[];
+extern const uint64_t vgg_embedded_model_bytes, vgg_embedded_imagenet_bytes;
 
 #endif

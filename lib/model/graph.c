@@ -103,10 +103,14 @@ void vgg_blob_free(struct vgg_blob *b)
 const char *vgg_op_name(enum vgg_op op)
 {
 	static const char *const names[VGG_OP_COUNT] = {
-		[VGG_OP_CONV] = "conv",		[VGG_OP_MAXPOOL] = "maxpool",
-		[VGG_OP_AVGPOOL] = "avgpool",	[VGG_OP_AFFINE] = "affine",
-		[VGG_OP_RESHAPE] = "reshape",	[VGG_OP_PAD] = "pad",
-		[VGG_OP_LRN] = "lrn",		[VGG_OP_SOFTMAX] = "softmax",
+		[VGG_OP_CONV] = "conv",
+		[VGG_OP_MAXPOOL] = "maxpool",
+		[VGG_OP_AVGPOOL] = "avgpool",
+		[VGG_OP_AFFINE] = "affine",
+		[VGG_OP_RESHAPE] = "reshape",
+		[VGG_OP_PAD] = "pad",
+		[VGG_OP_LRN] = "lrn",
+		[VGG_OP_SOFTMAX] = "softmax",
 		[VGG_OP_LOGSOFTMAX] = "logsoftmax",
 		[VGG_OP_QUANTIZE] = "quantize",
 		[VGG_OP_DEQUANTIZE] = "dequantize",
@@ -223,8 +227,9 @@ struct vgg_layer *vgg_model_add(struct vgg_model *m, enum vgg_op op,
 	}
 	l->op = op;
 	l->in = l->out = *vgg_model_output(m);
-	l->win = (struct vgg_window){ .kernel_h = 1, .kernel_w = 1,
-				      .stride_h = 1, .stride_w = 1 };
+	l->win = (struct vgg_window){
+		.kernel_h = 1, .kernel_w = 1, .stride_h = 1, .stride_w = 1
+	};
 	l->lo = -INFINITY;
 	l->hi = INFINITY;
 	m->count++;
@@ -298,8 +303,8 @@ static int conv_channels(const struct vgg_layer *l, int64_t *out_c)
 {
 	int64_t in_c = vgg_channels(&l->in);
 	int64_t taps = in_c * l->win.kernel_h * l->win.kernel_w;
-	int64_t count = (int64_t)(l->weight.data ? l->weight.count :
-						   l->qweight.count);
+	int64_t count =
+		(int64_t)(l->weight.data ? l->weight.count : l->qweight.count);
 
 	if (l->win.kernel_h < 1 || l->win.kernel_w < 1 || count < taps ||
 	    count % taps)
@@ -362,7 +367,8 @@ static int infer_pool(struct vgg_layer *l)
 	    w->pad_left >= w->kernel_w || w->pad_right >= w->kernel_w)
 		return vgg_fail(MODEL_SHAPE, l->name, NULL,
 				"padding of a pool must be smaller than its "
-				"%dx%d kernel", w->kernel_h, w->kernel_w);
+				"%dx%d kernel",
+				w->kernel_h, w->kernel_w);
 	l->out = l->in;
 	return apply_window(l, w, l->in.dim[2], l->in.dim[3], &l->out.dim[2],
 			    &l->out.dim[3]);
@@ -492,7 +498,8 @@ uint64_t vgg_layer_parameters(const struct vgg_layer *l)
 {
 	uint64_t weights = l->weight.data ? l->weight.count : l->qweight.count;
 	uint64_t biases = l->qparam.data && l->op == VGG_OP_CONV ?
-				  l->qparam.count / 4 : l->bias.count;
+				  l->qparam.count / 4 :
+				  l->bias.count;
 
 	return weights + biases + l->scale.count + l->shift.count;
 }

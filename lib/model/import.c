@@ -171,9 +171,8 @@ static int apply_labels(struct vgg_model *m, const struct vgg_import_options *o)
 		err = vgg_labels_load(o->labels, &m->labels, &m->n_labels);
 	else if (classes == 1000)
 		err = vgg_labels_parse("ImageNet labels", vgg_embedded_imagenet,
-				       (size_t)(vgg_embedded_imagenet_end -
-						vgg_embedded_imagenet),
-				       &m->labels, &m->n_labels);
+				       vgg_embedded_imagenet_bytes, &m->labels,
+				       &m->n_labels);
 	if (!err && m->n_labels && m->n_labels != classes)
 		err = vgg_fail(LABELS_FORMAT, o->labels,
 			       "give one line for each class",
@@ -234,7 +233,7 @@ int vgg_model_load_default(struct vgg_model **model)
 	if (!m)
 		return -ENOMEM;
 	m->file.data = vgg_embedded_model;
-	m->file.size = (size_t)(vgg_embedded_model_end - vgg_embedded_model);
+	m->file.size = vgg_embedded_model_bytes;
 	err = vgg_compiled_read(m, "built-in model");
 	/* Static memory: nothing to unmap. */
 	memset(&m->file, 0, sizeof(m->file));

@@ -7,9 +7,9 @@
 #include "util/error.h"
 
 /* Callers compiled against an older, shorter struct get what fits it. */
-#define PUT(to, from)                                                       \
-	memcpy(to, from, (to)->size < sizeof(*(from)) ? (to)->size :         \
-							sizeof(*(from)))
+#define PUT(to, from)    \
+	memcpy(to, from, \
+	       (to)->size < sizeof(*(from)) ? (to)->size : sizeof(*(from)))
 
 static void describe_input(const struct vgg_model *m, struct vgg_model_info *i)
 {
@@ -81,8 +81,8 @@ int vgg_model_layer(const struct vgg_model *m, unsigned int layer,
 	const struct vgg_layer *l;
 
 	if (layer >= m->count)
-		return vgg_fail(BAD_ARGUMENT, m->name, NULL,
-				"layer %u of %u", layer, m->count);
+		return vgg_fail(BAD_ARGUMENT, m->name, NULL, "layer %u of %u",
+				layer, m->count);
 	l = &m->layers[layer];
 	i.name = l->name;
 	vgg_layer_kind(l, i.kind, sizeof(i.kind));

@@ -50,10 +50,10 @@ struct onnx_const {
 	const void *data; /* aligned for its type */
 	void *owned;	  /* what to free, if it isn't the file's */
 	/* From integers, by DequantizeLinear: value = (q - zero) * scale. */
-	float *scale;	  /* owned; NULL: not so, or no longer known */
-	size_t scales;	  /* 1, or dim[scale_axis] */
+	float *scale;  /* owned; NULL: not so, or no longer known */
+	size_t scales; /* 1, or dim[scale_axis] */
 	int scale_axis;
-	bool centred;	  /* the range of q - zero fits int8 */
+	bool centred; /* the range of q - zero fits int8 */
 };
 
 struct onnx_value {
@@ -63,7 +63,7 @@ struct onnx_value {
 	bool input;		   /* of the graph */
 	bool constant;		   /* known at import */
 	unsigned int uses;
-	struct vgg_shape shape;	   /* of the chain so far; else of rank 0 */
+	struct vgg_shape shape; /* of the chain so far; else of rank 0 */
 };
 
 /* The node being read; for messages, attributes and inputs. */
@@ -94,8 +94,8 @@ struct vgg_onnx {
 };
 
 /* Fails with file and node. */
-#define onnx_fail(x, code, next, format, ...)                                  \
-	vgg_fail(code, (x)->path, next, "node '%s' (%s): " format,             \
+#define onnx_fail(x, code, next, format, ...)                      \
+	vgg_fail(code, (x)->path, next, "node '%s' (%s): " format, \
 		 (x)->at.name, (x)->at.op, ##__VA_ARGS__)
 #define onnx_refuse(x, next, ...) \
 	onnx_fail(x, MODEL_UNSUPPORTED, next, __VA_ARGS__)

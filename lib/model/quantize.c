@@ -71,7 +71,9 @@ void vgg_multiplier(double real, struct vgg_qparam *p)
 static int32_t round32(double v)
 {
 	v = floor(v + 0.5);
-	return v > INT32_MAX ? INT32_MAX : v < INT32_MIN ? INT32_MIN : (int32_t)v;
+	return v > INT32_MAX ? INT32_MAX :
+	       v < INT32_MIN ? INT32_MIN :
+			       (int32_t)v;
 }
 
 static void set_clamp(struct vgg_layer *l)
@@ -173,7 +175,8 @@ static double quantize_filter(const struct filter *f, double sx, int zx,
 		ws = 1e-30;
 	for (;; ws *= 2) {
 		magnitude = round_filter(f, ws, &sum);
-		bias = floor(f->bias / (sx * ws) + 0.5) - (double)zx * (double)sum;
+		bias = floor(f->bias / (sx * ws) + 0.5) -
+		       (double)zx * (double)sum;
 		if (fabs(bias) + 128.0 * (double)magnitude < ACC_MAX)
 			break;
 	}
@@ -219,16 +222,17 @@ static int quantize_conv(struct context *c, struct vgg_layer *l,
 	int8_t *q;
 
 	if (!l->weight.data)
-		return vgg_fail(MODEL_PRECISION, l->name,
-				"import the network again",
-				"there are no floating-point weights to quantise");
+		return vgg_fail(
+			MODEL_PRECISION, l->name, "import the network again",
+			"there are no floating-point weights to quantise");
 	q = vgg_blob_alloc(&l->qweight, VGG_I8, l->weight.count);
 	param = vgg_blob_alloc(&l->qparam, VGG_I32, n * 4);
 	if (!q || !param || new_residue(&next, n))
 		return -ENOMEM;
 	for (k = 0; k < n; k++) {
 		double ws = l->weight_scale.data ?
-				    vgg_blob_f32(&l->weight_scale)[k] : 0;
+				    vgg_blob_f32(&l->weight_scale)[k] :
+				    0;
 
 		f.w = vgg_blob_f32(&l->weight) + k * f.taps;
 		f.half = l->weight.dtype == VGG_F16 ?
@@ -267,8 +271,8 @@ static int quantize_avgpool(struct context *c, struct vgg_layer *l,
 			    const struct vgg_quant *in)
 {
 	int n = l->win.kernel_h * l->win.kernel_w, i;
-	struct vgg_qparam *param = vgg_blob_alloc(&l->qparam, VGG_I32,
-						  (size_t)n * 4);
+	struct vgg_qparam *param =
+		vgg_blob_alloc(&l->qparam, VGG_I32, (size_t)n * 4);
 
 	(void)c; /* an average keeps its input's constant error */
 	if (!param)
@@ -349,17 +353,18 @@ static bool keeps_scale(const struct vgg_layer *l)
 static int one_batch(const struct vgg_layer *l)
 {
 	if (l->in.rank == 3 || (l->in.rank > 1 && l->in.dim[0] != 1))
-		return vgg_fail(MODEL_UNSUPPORTED, l->name,
-				"export the network with a batch of 1",
-				"the integer form works on one image at a time");
+		return vgg_fail(
+			MODEL_UNSUPPORTED, l->name,
+			"export the network with a batch of 1",
+			"the integer form works on one image at a time");
 	return 0;
 }
 
 static int quantize_layer(struct context *c, unsigned int i)
 {
 	struct vgg_layer *l = &c->model->layers[i];
-	const struct vgg_quant *in = i ? &c->model->layers[i - 1].out_q :
-					 &c->model->in_q;
+	const struct vgg_quant *in =
+		i ? &c->model->layers[i - 1].out_q : &c->model->in_q;
 	int err = one_batch(l);
 
 	if (err)
@@ -367,8 +372,8 @@ static int quantize_layer(struct context *c, unsigned int i)
 	if (keeps_scale(l)) {
 		bool pinned = l->out_q.pinned;
 
-		if (pinned && (l->out_q.scale != in->scale ||
-			       l->out_q.zero != in->zero))
+		if (pinned &&
+		    (l->out_q.scale != in->scale || l->out_q.zero != in->zero))
 			return vgg_fail(MODEL_UNSUPPORTED, l->name,
 					"import the fp32 network instead",
 					"a %s that changes the scale",

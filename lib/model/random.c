@@ -30,21 +30,15 @@
 
 #include "model/arch.h"
 #include "util/error.h"
+#include "util/hash.h"
 
 #define STEP 0x9e3779b97f4a7c15ULL
 #define BIAS_BOUND 0.05
 #define NORM_BOUND 0.1
 
-static uint64_t mix(uint64_t z)
-{
-	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ULL;
-	z = (z ^ (z >> 27)) * 0x94d049bb133111ebULL;
-	return z ^ (z >> 31);
-}
-
 static double unit(uint64_t key, uint64_t i)
 {
-	return (double)(mix(key + (i + 1) * STEP) >> 40) * 0x1p-24;
+	return (double)(vgg_mix64(key + (i + 1) * STEP) >> 40) * 0x1p-24;
 }
 
 static float around_zero(uint64_t key, uint64_t i, double bound)
@@ -59,7 +53,7 @@ struct generator {
 
 static uint64_t next_key(struct generator *g)
 {
-	return mix(g->seed + ++g->tensor * STEP);
+	return vgg_mix64(g->seed + ++g->tensor * STEP);
 }
 
 static void fill_weight(struct generator *g, const struct vgg_layer *l)
@@ -100,11 +94,12 @@ static int fill_norm(struct generator *g, const struct vgg_layer *l)
 {
 	size_t n = l->scale.count;
 	float *p = calloc(n, 4 * sizeof(*p));
-	struct vgg_norm norm = { p, p + n, p + 2 * n, p + 3 * n };
+	struct vgg_norm norm;
 	int err;
 
 	if (!p)
 		return vgg_fail_memory("random weights");
+	norm = (struct vgg_norm){ p, p + n, p + 2 * n, p + 3 * n };
 	fill_around_one(g, p, n);
 	fill_around_zero(g, p + n, n, NORM_BOUND);
 	fill_around_zero(g, p + 2 * n, n, NORM_BOUND);

@@ -22,19 +22,19 @@
 struct json_t;
 
 struct vgg_st_tensor {
-	const char *name;	/* lives as long as the struct vgg_st */
-	const char *type;	/* "F32"; the format knows more types than we */
-	bool known;		/* dtype is valid */
+	const char *name; /* lives as long as the struct vgg_st */
+	const char *type; /* "F32"; the format knows more types than we */
+	bool known;	  /* dtype is valid */
 	enum vgg_dtype dtype;
-	int rank;		/* 0: a scalar */
+	int rank; /* 0: a scalar */
 	int64_t shape[VGG_ST_RANK_MAX];
-	size_t count;		/* elements; may be 0 */
-	const uint8_t *data;	/* in the mapped file; may be unaligned */
+	size_t count;	     /* elements; may be 0 */
+	const uint8_t *data; /* in the mapped file; may be unaligned */
 	size_t bytes;
 };
 
 struct vgg_st {
-	const char *path;	/* for messages; the caller's */
+	const char *path; /* for messages; the caller's */
 	struct json_t *root;
 	struct vgg_st_tensor *tensors; /* in the order of their data */
 	const struct vgg_st_tensor **by_name;
@@ -57,8 +57,8 @@ int vgg_st_get(const struct vgg_st *st, const char *name,
 	       const struct vgg_st_tensor **tensor);
 /* A tensor of exactly this type and this many elements, aligned for its type,
  * as a blob inside the mapped file. *blob is overwritten. */
-int vgg_st_blob(const struct vgg_st *st, const char *name,
-		enum vgg_dtype dtype, size_t count, struct vgg_blob *blob);
+int vgg_st_blob(const struct vgg_st *st, const char *name, enum vgg_dtype dtype,
+		size_t count, struct vgg_blob *blob);
 /* The value of a metadata key; NULL if there is none. */
 const char *vgg_st_meta(const struct vgg_st *st, const char *key);
 /* "[64, 3, 3, 3]", for messages. Returns text. */
@@ -79,7 +79,7 @@ struct vgg_st_entry {
 	int64_t shape[VGG_ST_RANK_MAX];
 	const void *data;
 	size_t bytes;
-	size_t begin;		/* set by write */
+	size_t begin; /* set by write */
 };
 
 struct vgg_st_out {
@@ -92,8 +92,7 @@ struct vgg_st_out {
 int vgg_st_out_add(struct vgg_st_out *out, const char *name,
 		   enum vgg_dtype dtype, int rank, const int64_t *shape,
 		   const void *data);
-int vgg_st_out_meta(struct vgg_st_out *out, const char *key,
-		    const char *value);
+int vgg_st_out_meta(struct vgg_st_out *out, const char *key, const char *value);
 int vgg_st_out_write(struct vgg_st_out *out, struct vgg_writer *writer);
 void vgg_st_out_clear(struct vgg_st_out *out);
 

@@ -20,7 +20,7 @@
 #include "util/error.h"
 
 #define PARAMS_MAX 128 /* vgg19_bn has 102 */
-#define SIDE_MAX 64 /* behind the features: an input of 2048x2048 */
+#define SIDE_MAX 64    /* behind the features: an input of 2048x2048 */
 #define CLASSES_MAX 1000000
 
 /* A tensor that a plan calls for. */

@@ -57,10 +57,9 @@ static int force(const struct vgg_layer *l, enum vgg_split split,
 	p->on_card = split == VGG_SPLIT_CARD;
 	snprintf(p->reason, sizeof(p->reason), "as asked");
 	if (p->on_card && l->cpu_reason)
-		return vgg_fail(MODEL_UNSUPPORTED, l->name,
-				"use --split auto, or cpu",
-				"the card can't run this layer: %s",
-				l->cpu_reason);
+		return vgg_fail(
+			MODEL_UNSUPPORTED, l->name, "use --split auto, or cpu",
+			"the card can't run this layer: %s", l->cpu_reason);
 	return 0;
 }
 

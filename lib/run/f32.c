@@ -59,10 +59,11 @@ static int prepare_layer(struct vgg_f32 *f, const struct vgg_layer *l,
 	if (l->op != VGG_OP_CONV)
 		return 0;
 	if (!l->weight.data)
-		return vgg_fail(MODEL_PRECISION, l->name,
-				"import the model again with --keep fp32, or "
-				"run it with --precision int8",
-				"the model file holds no floating-point weights");
+		return vgg_fail(
+			MODEL_PRECISION, l->name,
+			"import the model again with --keep fp32, or "
+			"run it with --precision int8",
+			"the model file holds no floating-point weights");
 	/* Vectors read each weight once per inference: packing gains nothing
 	 * and would double the memory. */
 	if (l->in.rank != 4)
@@ -72,8 +73,8 @@ static int prepare_layer(struct vgg_f32 *f, const struct vgg_layer *l,
 		return err;
 	p.out_c = (size_t)vgg_channels(&l->out);
 	p.taps = l->weight.count / p.out_c;
-	p.packed = w->packed = malloc(vgg_pack_f32_count(p.out_c, p.taps) *
-				      sizeof(float));
+	p.packed = w->packed =
+		malloc(vgg_pack_f32_count(p.out_c, p.taps) * sizeof(float));
 	if (p.packed)
 		vgg_parallel(f->threads, (p.out_c + 15) / 16, pack_block, &p);
 	else

@@ -95,8 +95,7 @@ static void conv_images(const struct vgg_f32_step *s)
 		vgg_parallel(s->threads, (size_t)((h + c.rows - 1) / c.rows),
 			     conv_rows, &c);
 		if (l->has_pool)
-			pool_image(l, &l->pool,
-				   (int64_t[]){ h, w, c.k.out_c },
+			pool_image(l, &l->pool, (int64_t[]){ h, w, c.k.out_c },
 				   (int64_t[]){ l->out.dim[2], l->out.dim[3],
 						c.k.out_c },
 				   s->wide, s->out + n * out);
@@ -206,7 +205,8 @@ static void pool(const struct vgg_f32_step *s)
 	int64_t n;
 
 	for (n = 0; n < l->in.dim[0]; n++)
-		pool_image(l, &l->win, in, out, s->in + n * in[0] * in[1] * in[2],
+		pool_image(l, &l->win, in, out,
+			   s->in + n * in[0] * in[1] * in[2],
 			   s->out + n * out[0] * out[1] * out[2]);
 }
 
@@ -242,7 +242,8 @@ void vgg_to_nhwc(const struct vgg_shape *s, const float *nchw, float *nhwc)
 	for (n = 0; n < s->dim[0]; n++)
 		for (c = 0; c < s->dim[1]; c++)
 			for (p = 0; p < pixels; p++)
-				nhwc[(n * pixels + p) * s->dim[1] + c] = *nchw++;
+				nhwc[(n * pixels + p) * s->dim[1] + c] =
+					*nchw++;
 }
 
 void vgg_to_nchw(const struct vgg_shape *s, const float *nhwc, float *nchw)
@@ -257,7 +258,8 @@ void vgg_to_nchw(const struct vgg_shape *s, const float *nhwc, float *nchw)
 	for (n = 0; n < s->dim[0]; n++)
 		for (c = 0; c < s->dim[1]; c++)
 			for (p = 0; p < pixels; p++)
-				*nchw++ = nhwc[(n * pixels + p) * s->dim[1] + c];
+				*nchw++ =
+					nhwc[(n * pixels + p) * s->dim[1] + c];
 }
 
 /* Where element i (in logical order) of a tensor lies in memory. */
@@ -298,8 +300,10 @@ static void pad(const struct vgg_f32_step *s)
 		s->out[i] = l->pad_value;
 	for (n = 0; n < l->in.dim[0]; n++)
 		for (y = 0; y < h; y++)
-			memcpy(s->out + (((n * high + y + l->win.pad_top) * wide) +
-					 l->win.pad_left) * c,
+			memcpy(s->out + (((n * high + y + l->win.pad_top) *
+					  wide) +
+					 l->win.pad_left) *
+						c,
 			       s->in + (n * h + y) * w * c,
 			       (size_t)(w * c) * sizeof(float));
 }
@@ -320,11 +324,11 @@ static void lrn(const struct vgg_f32_step *s)
 			     j <= i + ahead && j < c; j++)
 				sum += x[j] * x[j];
 			s->out[p * c + i] =
-				x[i] / powf(l->lrn_bias +
-						    l->lrn_alpha /
-							    (float)l->lrn_size *
-							    sum,
-					    l->lrn_beta);
+				x[i] /
+				powf(l->lrn_bias + l->lrn_alpha /
+							   (float)l->lrn_size *
+							   sum,
+				     l->lrn_beta);
 		}
 }
 
@@ -342,7 +346,8 @@ void vgg_softmax(float *x, int64_t count, int64_t stride, bool logarithm)
 	for (i = 0; i < count; i++) {
 		double v = (double)(x[i * stride] - top);
 
-		x[i * stride] = (float)(logarithm ? v - log(sum) : exp(v) / sum);
+		x[i * stride] =
+			(float)(logarithm ? v - log(sum) : exp(v) / sum);
 	}
 }
 
@@ -429,11 +434,16 @@ void vgg_f32_layer(const struct vgg_f32_step *s)
 {
 	const struct vgg_layer *l = s->layer;
 	static void (*const run[VGG_OP_COUNT])(const struct vgg_f32_step *) = {
-		[VGG_OP_MAXPOOL] = pool,	[VGG_OP_AVGPOOL] = pool,
-		[VGG_OP_AFFINE] = affine,	[VGG_OP_RESHAPE] = reshape,
-		[VGG_OP_PAD] = pad,		[VGG_OP_LRN] = lrn,
-		[VGG_OP_SOFTMAX] = any_softmax, [VGG_OP_LOGSOFTMAX] = any_softmax,
-		[VGG_OP_QUANTIZE] = quantize,	[VGG_OP_DEQUANTIZE] = dequantize,
+		[VGG_OP_MAXPOOL] = pool,
+		[VGG_OP_AVGPOOL] = pool,
+		[VGG_OP_AFFINE] = affine,
+		[VGG_OP_RESHAPE] = reshape,
+		[VGG_OP_PAD] = pad,
+		[VGG_OP_LRN] = lrn,
+		[VGG_OP_SOFTMAX] = any_softmax,
+		[VGG_OP_LOGSOFTMAX] = any_softmax,
+		[VGG_OP_QUANTIZE] = quantize,
+		[VGG_OP_DEQUANTIZE] = dequantize,
 	};
 
 	if (l->op == VGG_OP_CONV && l->in.rank == 4)

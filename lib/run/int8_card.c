@@ -143,10 +143,11 @@ static void add_pool(struct stream *s, const struct vgg_int8 *x, unsigned int i,
 	struct vgg_image_s8 in = vgg_image_of(&l->in, NULL);
 	struct vgg_image_s8 out = vgg_image_of(&l->out, NULL);
 	bool average = l->op == VGG_OP_AVGPOOL;
-	uint16_t flags = (uint16_t)(!average	      ? 0 :
-				    l->exclude_pad ? VGG_POOL_AVG |
-							     VGG_POOL_EXCLUDE_PAD :
-						     VGG_POOL_AVG);
+	uint16_t flags =
+		(uint16_t)(!average ? 0 :
+			   l->exclude_pad ?
+				      VGG_POOL_AVG | VGG_POOL_EXCLUDE_PAD :
+				      VGG_POOL_AVG);
 	struct vgg_hw_cmd_pool *c = &command(s, VGG_CMD_POOL, flags, i)->pool;
 
 	c->src = htole64(src);
@@ -165,8 +166,9 @@ static void add_pool(struct stream *s, const struct vgg_int8 *x, unsigned int i,
 	c->lo = (int8_t)l->qlo;
 	c->hi = (int8_t)l->qhi;
 	if (!l->exclude_pad)
-		c->pad_value = (int8_t)(i ? x->o.model->layers[i - 1].out_q.zero :
-					    x->o.model->in_q.zero);
+		c->pad_value =
+			(int8_t)(i ? x->o.model->layers[i - 1].out_q.zero :
+				     x->o.model->in_q.zero);
 }
 
 static int run_stream(struct vgg_int8 *x, struct vgg_buffer *stream,

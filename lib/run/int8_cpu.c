@@ -57,8 +57,8 @@ static struct part part_of(const struct tasks *t, size_t task)
 
 	p.row0 = (int)(task / (size_t)t->across) * t->row_step;
 	p.c0 = (int)(task % (size_t)t->across) * t->channel_step;
-	p.row1 = p.row0 + t->row_step < t->rows ? p.row0 + t->row_step :
-						  t->rows;
+	p.row1 =
+		p.row0 + t->row_step < t->rows ? p.row0 + t->row_step : t->rows;
 	p.c1 = p.c0 + t->channel_step < t->channels ? p.c0 + t->channel_step :
 						      t->channels;
 	return p;
@@ -241,13 +241,14 @@ int vgg_int8_prepare_cpu(struct vgg_int8 *x)
 	for (i = 0; i < m->integer_layers; i++) {
 		struct vgg_conv_s8 k;
 
-		if (m->layers[i].op != VGG_OP_CONV || x->o.plan->layers[i].on_card)
+		if (m->layers[i].op != VGG_OP_CONV ||
+		    x->o.plan->layers[i].on_card)
 			continue;
 		k = conv_of(x, i);
 		tasks = divide(&t, &k.out);
 		need = (x->kernels->conv_scratch(&k) + 63) & ~(size_t)63;
-		x->scratch_task = need > x->scratch_task ? need :
-							   x->scratch_task;
+		x->scratch_task =
+			need > x->scratch_task ? need : x->scratch_task;
 		most = tasks > most ? tasks : most;
 	}
 	if (!most || !x->scratch_task)

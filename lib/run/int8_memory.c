@@ -35,8 +35,8 @@ static int allocate(struct vgg_int8 *x, struct vgg_tensor *t)
 		return t->cpu ? 0 : vgg_fail_memory("int8 activations");
 	}
 	err = vgg_buffer_create(x->o.device, t->bytes,
-				t->place == VGG_PLACE_LOCAL ?
-					VGG_BUFFER_LOCAL : VGG_BUFFER_HOST,
+				t->place == VGG_PLACE_LOCAL ? VGG_BUFFER_LOCAL :
+							      VGG_BUFFER_HOST,
 				&t->buffer);
 	if (err)
 		return err;

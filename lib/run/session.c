@@ -168,8 +168,8 @@ int vgg_session_create(struct vgg_device *device, const struct vgg_model *model,
 	int err;
 
 	if (options)
-		memcpy(&o, options, options->size < sizeof(o) ? options->size :
-								sizeof(o));
+		memcpy(&o, options,
+		       options->size < sizeof(o) ? options->size : sizeof(o));
 	s = calloc(1, sizeof(*s));
 	if (!s)
 		return vgg_fail_memory("a session");
@@ -437,11 +437,11 @@ int vgg_result_top(const struct vgg_session *s, const struct vgg_result *r,
 	for (i = 0; i < r->count; i++) {
 		double v = (double)r->output[i];
 		struct vgg_top entry = {
-			i, (float)(probabilities ? v :
-						   exp(v - largest) / sum)
+			i, (float)(probabilities ? v : exp(v - largest) / sum)
 		};
 
-		for (k = n; k && entry.probability > top[k - 1].probability; k--)
+		for (k = n; k && entry.probability > top[k - 1].probability;
+		     k--)
 			if (k < n)
 				top[k] = top[k - 1];
 		if (k < n)

@@ -88,7 +88,8 @@ static void compare_floats(void *ctx, unsigned int i, const float *data,
 	lo = (-128.5 - q->zero) * (double)q->scale;
 	hi = (127.5 - q->zero) * (double)q->scale;
 	for (k = 0; k < count; k++) {
-		double x = (double)data[k], y = (b[k] - q->zero) * (double)q->scale;
+		double x = (double)data[k],
+		       y = (b[k] - q->zero) * (double)q->scale;
 
 		dot += x * y;
 		aa += x * x;

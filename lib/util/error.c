@@ -12,11 +12,10 @@ static _Thread_local struct vgg_error last = { .name = "NONE" };
 static const struct {
 	const char *name;
 	int number;
-} codes[] = {
-	[VGG_ERROR_NONE] = { "NONE", 0 },
+} codes[] = { [VGG_ERROR_NONE] = { "NONE", 0 },
 #define VGG_ERROR_ENTRY(name, number, text) \
 	[VGG_ERROR_##name] = { #name, number },
-	VGG_ERRORS(VGG_ERROR_ENTRY)
+	      VGG_ERRORS(VGG_ERROR_ENTRY)
 #undef VGG_ERROR_ENTRY
 };
 
@@ -44,8 +43,7 @@ int vgg_fail_(enum vgg_error_code code, const char *where,
 
 int vgg_fail_memory(const char *what)
 {
-	return vgg_fail(NO_MEMORY, NULL,
-			"free memory or use a smaller network",
+	return vgg_fail(NO_MEMORY, NULL, "free memory or use a smaller network",
 			"no memory for %s", what);
 }
 

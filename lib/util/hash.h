@@ -6,7 +6,7 @@
 
 #include <stdint.h>
 
-/* The output function of splitmix64 (Steele, Lea, Flood 2014), twice. */
+/* The output function of splitmix64 (Steele, Lea, Flood 2014). */
 static inline uint64_t vgg_mix64(uint64_t z)
 {
 	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;

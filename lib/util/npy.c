@@ -41,8 +41,8 @@ struct parser {
 	size_t at, end;	     /* end: of the header */
 };
 
-__attribute__((format(printf, 2, 3)))
-static int fail_at(const struct parser *p, const char *format, ...)
+__attribute__((format(printf, 2, 3))) static int
+fail_at(const struct parser *p, const char *format, ...)
 {
 	char what[256];
 	va_list args;
@@ -153,7 +153,8 @@ static int take_descr(struct parser *p)
 	if (strcmp(text, "<f4"))
 		return vgg_fail(ARRAY_FORMAT, p->path, AS_FLOAT32,
 				"has elements of type '%s', not float32 "
-				"('<f4')", text);
+				"('<f4')",
+				text);
 	return 0;
 }
 
@@ -299,8 +300,10 @@ static int copy_data(struct parser *p, size_t size, struct vgg_array *a)
 	if (array_bytes(a, &bytes))
 		return fail_at(p, "the shape is too large");
 	if (there < bytes)
-		return fail_at(p, "the file ends early: %zu of %zu bytes of "
-				  "data are there", there, bytes);
+		return fail_at(p,
+			       "the file ends early: %zu of %zu bytes of "
+			       "data are there",
+			       there, bytes);
 	if (there > bytes)
 		return fail_at(p, "there are %zu bytes behind the data",
 			       there - bytes);

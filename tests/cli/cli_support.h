@@ -173,8 +173,10 @@ static inline json_t *vggctl_json(const char *args, int status)
 	json_t *doc = json_loads(r.out, JSON_REJECT_DUPLICATES, &error);
 
 	if (r.status != status)
-		test_fail(__FILE__, __LINE__, "vggctl %s: status %d, not %d: "
-			  "%s", args, r.status, status, r.err);
+		test_fail(__FILE__, __LINE__,
+			  "vggctl %s: status %d, not %d: "
+			  "%s",
+			  args, r.status, status, r.err);
 	if (!doc)
 		test_fail(__FILE__, __LINE__, "vggctl %s: %s: %s", args,
 			  error.text, r.out);
@@ -199,8 +201,8 @@ static inline void draw_png(const char *name, int width, int height, int seed)
 			p[1] = (uint8_t)(y * 5);
 			p[2] = (uint8_t)((x * y) >> seed);
 		}
-	EXPECT_TRUE(png_image_write_to_file(&png, in_tmp(name), 0, rgb, 0,
-					    NULL));
+	EXPECT_TRUE(
+		png_image_write_to_file(&png, in_tmp(name), 0, rgb, 0, NULL));
 	free(rgb);
 }
 

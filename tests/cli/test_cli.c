@@ -108,7 +108,7 @@ TEST(golden_import)
 {
 	make_files();
 	golden("import", "import --arch minivgg_cifar10 --random-weights 7 "
-	       "--calib @img -o @again.st");
+			 "--calib @img -o @again.st");
 	golden("archs", "import --list-archs");
 }
 
@@ -147,16 +147,17 @@ TEST(json_run)
 	make_files();
 	doc = vggctl_json("--json run -m @mini.st --top 10 @a.png", 0);
 	expect_model(doc);
-	ASSERT_EQ(0, json_unpack(doc, "{s:s, s:[{s:s, s:o, s:F, s:s}!]}",
-				 "placement", &placement, "results", "file",
-				 &file, "top", &top, "ms", &ms, "output_sha256",
-				 &sha));
+	ASSERT_EQ(0,
+		  json_unpack(doc, "{s:s, s:[{s:s, s:o, s:F, s:s}!]}",
+			      "placement", &placement, "results", "file", &file,
+			      "top", &top, "ms", &ms, "output_sha256", &sha));
 	EXPECT_STREQ(in_tmp("a.png"), file);
 	EXPECT_CONTAINS(placement, "on the card");
 	EXPECT_EQ(64u, strlen(sha));
 	EXPECT_TRUE(ms > 0);
 	ASSERT_EQ(10u, json_array_size(top));
-	json_array_foreach(top, i, entry) {
+	json_array_foreach(top, i, entry)
+	{
 		ASSERT_EQ(0, json_unpack(entry, "{s:i, s:s, s:F !}", "class",
 					 &class_, "label", &label,
 					 "probability", &p));
@@ -205,15 +206,15 @@ TEST(json_import)
 	make_files();
 	doc = vggctl_json("import --json --arch minivgg_cifar10 "
 			  "--random-weights 7 --calib @img -o @again.st "
-			  "--name mine --keep none", 0);
+			  "--name mine --keep none",
+			  0);
 	ASSERT_EQ(0, json_unpack(doc, "{s:{s:F}, s:o}", "output", "bytes",
 				 &bytes, "not_on_card", &refused));
 	EXPECT_TRUE(bytes > 100000);
-	EXPECT_TRUE(json_is_false(json_object_get(
-		json_object_get(doc, "model"), "fp32")));
-	EXPECT_STREQ("mine",
-		     json_string_value(json_object_get(
-			     json_object_get(doc, "model"), "name")));
+	EXPECT_TRUE(json_is_false(
+		json_object_get(json_object_get(doc, "model"), "fp32")));
+	EXPECT_STREQ("mine", json_string_value(json_object_get(
+				     json_object_get(doc, "model"), "name")));
 	json_decref(doc);
 }
 
@@ -230,7 +231,8 @@ TEST(json_verify)
 	EXPECT_TRUE(json_is_true(json_object_get(doc, "equal")));
 	layers = json_object_get(doc, "layers");
 	EXPECT_LT(4u, json_array_size(layers));
-	json_array_foreach(layers, i, l) {
+	json_array_foreach(layers, i, l)
+	{
 		ASSERT_EQ(0, json_unpack(l, "{s:s, s:o, s:o}", "name", &name,
 					 "equal", &equal, "cosine", &cosine));
 		EXPECT_FALSE(json_is_false(equal));
@@ -247,13 +249,14 @@ TEST(json_bench)
 
 	make_files();
 	doc = vggctl_json("bench --model @mini.st --iterations 3 --warmup 1 "
-			  "--threads 1 --json", 0);
+			  "--threads 1 --json",
+			  0);
 	expect_model(doc);
-	ASSERT_EQ(0, json_unpack(doc, "{s:i, s:i, s:{s:F, s:F, s:F, s:F}, s:F}",
-				 "iterations", &iterations, "warmup", &warmup,
-				 "ms", "min", &min, "median", &median, "p99",
-				 &p99, "mean", &mean, "images_per_second",
-				 &rate));
+	ASSERT_EQ(0,
+		  json_unpack(doc, "{s:i, s:i, s:{s:F, s:F, s:F, s:F}, s:F}",
+			      "iterations", &iterations, "warmup", &warmup,
+			      "ms", "min", &min, "median", &median, "p99", &p99,
+			      "mean", &mean, "images_per_second", &rate));
 	EXPECT_EQ(3, iterations);
 	EXPECT_EQ(1, warmup);
 	EXPECT_TRUE(min > 0 && min <= median && median <= p99);
@@ -367,8 +370,8 @@ TEST(preprocessing_matches_input)
 	ASSERT_EQ(0, vgg_model_load(in_tmp("mini.st"), &model));
 	ASSERT_EQ(0, vgg_session_create(device, model, NULL, &session));
 	ASSERT_EQ(0, vgg_image_load(in_tmp("a.png"), &image));
-	ASSERT_EQ(0, vgg_session_preprocess(session, image, pixels,
-					    3 * 32 * 32));
+	ASSERT_EQ(0,
+		  vgg_session_preprocess(session, image, pixels, 3 * 32 * 32));
 	ASSERT_EQ(0, vgg_array_save(in_tmp("a.npy"), &x));
 	sha_of("run --json -m @mini.st @a.png", from_image);
 	sha_of("run --json -m @mini.st --input @a.npy", from_array);
@@ -394,7 +397,8 @@ TEST(samples)
 	doc = vggctl_json(args, 0);
 	results = json_object_get(doc, "results");
 	EXPECT_LE(5u, json_array_size(results));
-	json_array_foreach(results, i, r) {
+	json_array_foreach(results, i, r)
+	{
 		ASSERT_EQ(0, json_unpack(r, "{s:s, s:[{s:s}]}", "file", &file,
 					 "top", "label", &label));
 		name = strrchr(file, '/') + 1;
@@ -423,9 +427,9 @@ TEST(alignment)
 	make_files();
 	mkdir(in_tmp("names"), 0777);
 	draw_png("names/abcd.png", 32, 32, 1);
-	draw_png("names/\xc3\xa9.png", 32, 32, 1);	 /* e acute */
-	draw_png("names/e\xcc\x81.png", 32, 32, 1);	 /* combining */
-	draw_png("names/\xe6\x97\xa5.png", 32, 32, 1);	 /* wide */
+	draw_png("names/\xc3\xa9.png", 32, 32, 1);     /* e acute */
+	draw_png("names/e\xcc\x81.png", 32, 32, 1);    /* combining */
+	draw_png("names/\xe6\x97\xa5.png", 32, 32, 1); /* wide */
 	r = vggctl("run -m @mini.st @names");
 	EXPECT_EQ(0, r.status);
 	expect_line(r.out, "names/abcd.png", "   ");

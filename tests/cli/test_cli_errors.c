@@ -7,7 +7,7 @@
 
 struct mistake {
 	const char *args;
-	const char *what;  /* parts of what is said */
+	const char *what; /* parts of what is said */
 	const char *where;
 };
 
@@ -36,7 +36,8 @@ static const struct mistake usage[] = {
 	{ "import x.onnx", "--output is missing", "vggctl import" },
 	{ "import -o y", "a file to import is missing", "--random-weights" },
 	{ "import a.onnx b.onnx -o y", "takes one file", "'b.onnx'" },
-	{ "import --random-weights 1 -o y", "needs --arch", "--random-weights" },
+	{ "import --random-weights 1 -o y", "needs --arch",
+	  "--random-weights" },
 	{ "import --random-weights 1 --arch vgg16 x -o y", "leave out 'x'",
 	  "--random-weights" },
 	{ "import --random-weights -1 --arch vgg16 -o y",
@@ -151,19 +152,23 @@ TEST(images)
 		const char *code;
 		struct mistake m;
 	} cases[] = {
-		{ "NO_FILE", { "run -m @mini.st @none.png", "No such file",
-			       "/none.png" } },
-		{ "IMAGE_FORMAT", { "run -m @mini.st @empty.png", "empty",
-				    "/empty.png" } },
-		{ "IMAGE_FORMAT", { "run -m @mini.st @text.jpg", "neither",
-				    "/text.jpg" } },
-		{ "IMAGE_FORMAT", { "run -m @mini.st @cut.png", "", "/cut.png" } },
-		{ "IMAGE_UNSUPPORTED", { "run -m @mini.st @animated.gif", "GIF",
-					 "/animated.gif" } },
-		{ "NO_FILE", { "run -m @mini.st @nothing", "no JPEG or PNG",
-			       "/nothing" } },
-		{ "NO_FILE", { "verify -m @mini.st @none.png", "No such file",
-			       "/none.png" } },
+		{ "NO_FILE",
+		  { "run -m @mini.st @none.png", "No such file",
+		    "/none.png" } },
+		{ "IMAGE_FORMAT",
+		  { "run -m @mini.st @empty.png", "empty", "/empty.png" } },
+		{ "IMAGE_FORMAT",
+		  { "run -m @mini.st @text.jpg", "neither", "/text.jpg" } },
+		{ "IMAGE_FORMAT",
+		  { "run -m @mini.st @cut.png", "", "/cut.png" } },
+		{ "IMAGE_UNSUPPORTED",
+		  { "run -m @mini.st @animated.gif", "GIF", "/animated.gif" } },
+		{ "NO_FILE",
+		  { "run -m @mini.st @nothing", "no JPEG or PNG",
+		    "/nothing" } },
+		{ "NO_FILE",
+		  { "verify -m @mini.st @none.png", "No such file",
+		    "/none.png" } },
 	};
 	size_t i;
 
@@ -177,8 +182,9 @@ TEST(arrays)
 	float zeros[3 * 32 * 32] = { 0 };
 	struct vgg_array nhwc = { 4, { 1, 32, 32, 3 }, zeros };
 	struct vgg_array batch = { 4, { 3, 1, 32, 32 }, zeros };
-	static const struct mistake none = { "run -m @mini.st --input @none.npy",
-					     "No such file", "/none.npy" };
+	static const struct mistake none = {
+		"run -m @mini.st --input @none.npy", "No such file", "/none.npy"
+	};
 	static const struct mistake bad = { "run -m @mini.st --input @bad.npy",
 					    "", "/bad.npy" };
 	static const struct mistake order = {
@@ -241,34 +247,40 @@ TEST(imports)
 		const char *code;
 		struct mistake m;
 	} cases[] = {
-		{ "NO_FILE", { "import @none.onnx -o @o.st", "No such file",
-			       "/none.onnx" } },
-		{ "MODEL_FORMAT", { "import @bad.onnx -o @o.st", "",
-				    "/bad.onnx" } },
+		{ "NO_FILE",
+		  { "import @none.onnx -o @o.st", "No such file",
+		    "/none.onnx" } },
+		{ "MODEL_FORMAT",
+		  { "import @bad.onnx -o @o.st", "", "/bad.onnx" } },
 		{ "MODEL_UNSUPPORTED",
 		  { "import --arch vgg99 --random-weights 1 -o @o.st",
 		    "\"vgg99\"", "vgg16" } },
-		{ "BAD_ARGUMENT", { "import @mini.st -o @mini.st",
-				    "is the file to import itself",
-				    "/mini.st" } },
-		{ "BAD_ARGUMENT", { "import @mini.st -o @link.st",
-				    "is the file to import itself",
-				    "/link.st" } },
-		{ "BAD_ARGUMENT", { "import @mini.st -o @o.st",
-				    "compiled model already", "/mini.st" } },
-		{ "BAD_ARGUMENT", { RANDOM "-o @o.st --mean 0.5,0.5",
-				    "has 2 numbers", "--mean" } },
-		{ "BAD_ARGUMENT", { RANDOM "-o @o.st --std 0,1,1", "",
-				    "preprocessing" } },
-		{ "NO_FILE", { RANDOM "-o @o.st --labels @none.txt",
-			       "No such file", "/none.txt" } },
-		{ "LABELS_FORMAT", { RANDOM "-o @o.st --labels @two.txt",
-				     "2 labels for 10 classes", "/two.txt" } },
+		{ "BAD_ARGUMENT",
+		  { "import @mini.st -o @mini.st",
+		    "is the file to import itself", "/mini.st" } },
+		{ "BAD_ARGUMENT",
+		  { "import @mini.st -o @link.st",
+		    "is the file to import itself", "/link.st" } },
+		{ "BAD_ARGUMENT",
+		  { "import @mini.st -o @o.st", "compiled model already",
+		    "/mini.st" } },
+		{ "BAD_ARGUMENT",
+		  { RANDOM "-o @o.st --mean 0.5,0.5", "has 2 numbers",
+		    "--mean" } },
+		{ "BAD_ARGUMENT",
+		  { RANDOM "-o @o.st --std 0,1,1", "", "preprocessing" } },
+		{ "NO_FILE",
+		  { RANDOM "-o @o.st --labels @none.txt", "No such file",
+		    "/none.txt" } },
+		{ "LABELS_FORMAT",
+		  { RANDOM "-o @o.st --labels @two.txt",
+		    "2 labels for 10 classes", "/two.txt" } },
 		{ "NO_FILE", { RANDOM "-o @o.st --calib @none", "", "/none" } },
-		{ "CALIBRATION", { RANDOM "-o @o.st --calib @nothing", "",
-				   "/nothing" } },
-		{ "NO_FILE", { RANDOM "-o @none/o.st --calib @img",
-			       "No such file", "/none/o.st" } },
+		{ "CALIBRATION",
+		  { RANDOM "-o @o.st --calib @nothing", "", "/nothing" } },
+		{ "NO_FILE",
+		  { RANDOM "-o @none/o.st --calib @img", "No such file",
+		    "/none/o.st" } },
 	};
 	size_t i;
 
@@ -328,8 +340,9 @@ TEST(bad_image_among_good_ones)
 	ran_free(&r);
 	snprintf(json, sizeof(json), "%s --json", args);
 	doc = vggctl_json(json, 1);
-	ASSERT_EQ(0, json_unpack(doc, "{s:o, s:o, s:{s:s}}", "results", &results,
-				 "errors", &errors, "error", "code", &code));
+	ASSERT_EQ(0,
+		  json_unpack(doc, "{s:o, s:o, s:{s:s}}", "results", &results,
+			      "errors", &errors, "error", "code", &code));
 	EXPECT_EQ(4u, json_array_size(results));
 	ASSERT_EQ(2u, json_array_size(errors));
 	ASSERT_EQ(0, json_unpack(json_array_get(errors, 1), "{s:s}", "file",
@@ -384,8 +397,13 @@ TEST(mismatch)
 TEST(output_is_lost)
 {
 	static const char *const cases[] = {
-		"info", "info --json", "--help", "run --help", "--version",
-		"import --list-archs", "run -m @mini.st @a.png",
+		"info",
+		"info --json",
+		"--help",
+		"run --help",
+		"--version",
+		"import --list-archs",
+		"run -m @mini.st @a.png",
 	};
 	struct ran r;
 	size_t i;

@@ -43,11 +43,13 @@ static void fill(int8_t *to, size_t n, enum values kind, uint64_t *seed)
 	size_t i;
 
 	for (i = 0; i < n; i++)
-		to[i] = (int8_t)(kind == LOWEST	 ? -128 :
-				 kind == HIGHEST ? 127 :
-				 kind == MIXED	 ? (test_random(seed) & 1 ?
-							    127 : -128) :
-						   test_random_in(seed, -128, 127));
+		to[i] = (int8_t)(kind == LOWEST ?
+					 -128 :
+				 kind == HIGHEST ?
+					 127 :
+				 kind == MIXED ?
+					 (test_random(seed) & 1 ? 127 : -128) :
+					 test_random_in(seed, -128, 127));
 }
 
 static void fill_params(struct vgg_qparam *p, int n, uint64_t *seed)
@@ -56,7 +58,8 @@ static void fill_params(struct vgg_qparam *p, int n, uint64_t *seed)
 
 	for (i = 0; i < n; i++) {
 		p[i].shift = (int)test_random_in(seed, 20, 45);
-		p[i].mult = (int32_t)test_random_in(seed, -INT32_MAX, INT32_MAX);
+		p[i].mult =
+			(int32_t)test_random_in(seed, -INT32_MAX, INT32_MAX);
 		p[i].bias = (int32_t)test_random_in(seed, -100000, 100000);
 		p[i].offset = (int32_t)test_random_in(seed, -200, 200);
 		if (test_random(seed) % 8 == 0)
@@ -82,7 +85,8 @@ static struct vgg_window random_window(uint64_t *seed, int most)
 static int extent(int in, int kernel, int stride, int before, int after)
 {
 	return in + before + after < kernel ?
-		       0 : (in + before + after - kernel) / stride + 1;
+		       0 :
+		       (in + before + after - kernel) / stride + 1;
 }
 
 /* Sizes of an image with its own pitches, and bytes up to its last value. */
@@ -137,8 +141,8 @@ static void random_conv(struct conv_case *c, uint64_t *seed)
 		;
 	c->in_bytes = lay_out(&k->in, seed);
 	c->out_bytes = lay_out(&k->out, seed);
-	c->weight_bytes = (size_t)(k->win.kernel_h * k->win.kernel_w *
-				   k->in.c * k->out.c);
+	c->weight_bytes = (size_t)(k->win.kernel_h * k->win.kernel_w * k->in.c *
+				   k->out.c);
 	k->in.data = guarded(c->in_bytes);
 	fill(k->in.data, c->in_bytes, test_random(seed) % KINDS, seed);
 	w = guarded(c->weight_bytes);
@@ -324,7 +328,8 @@ TEST(accumulators_wrap_modulo_2_to_the_32)
 	unsigned int i;
 	size_t n = 1 << 20;
 	int8_t *x = malloc(n), *w = malloc(n);
-	struct vgg_qparam p = { .bias = INT32_MAX - 5, .mult = 1 << 30,
+	struct vgg_qparam p = { .bias = INT32_MAX - 5,
+				.mult = 1 << 30,
 				.shift = 54 };
 
 	ASSERT_TRUE(x && w);
@@ -338,7 +343,10 @@ TEST(accumulators_wrap_modulo_2_to_the_32)
 			.in = { x, n, n, 1, 1, (int)n },
 			.out = { &y, 1, 1, 1, 1, 1 },
 			.win = { 1, 1, 1, 1, 0, 0, 0, 0 },
-			.weight = w, .param = &p, .lo = -128, .hi = 127,
+			.weight = w,
+			.param = &p,
+			.lo = -128,
+			.hi = 127,
 		};
 		void *scratch = malloc(v->conv_scratch(&k) + 1);
 
@@ -428,7 +436,8 @@ TEST(fp32_convolution_is_right)
 		out = guarded(n_out * 4);
 		scratch = guarded(vgg_conv_f32_scratch(&k) * 4);
 		for (i = 0; i < n_in; i++)
-			in[i] = (float)test_random_in(&seed, -1000, 1000) / 1000;
+			in[i] = (float)test_random_in(&seed, -1000, 1000) /
+				1000;
 		for (i = 0; i < taps * (size_t)k.out_c; i++)
 			w[i] = (float)test_random_in(&seed, -1000, 1000) / 1000;
 		for (i = 0; i < ((size_t)k.out_c + 15) / 16; i++)
@@ -442,15 +451,36 @@ TEST(fp32_convolution_is_right)
 					float *f = w + (size_t)o * taps;
 
 					for (a = 0; a < k.win.kernel_h; a++)
-						for (b = 0; b < k.win.kernel_w; b++)
-							for (ch = 0; ch < k.in_c; ch++, f++) {
-								int iy = y * k.win.stride_h - k.win.pad_top + a;
-								int ix = x * k.win.stride_w - k.win.pad_left + b;
+						for (b = 0; b < k.win.kernel_w;
+						     b++)
+							for (ch = 0;
+							     ch < k.in_c;
+							     ch++, f++) {
+								int iy =
+									y * k.win.stride_h -
+									k.win.pad_top +
+									a;
+								int ix =
+									x * k.win.stride_w -
+									k.win.pad_left +
+									b;
 
-								if (iy >= 0 && iy < k.in_h && ix >= 0 && ix < k.in_w)
-									sum += (double)*f * (double)in[(iy * k.in_w + ix) * k.in_c + ch];
+								if (iy >= 0 &&
+								    iy < k.in_h &&
+								    ix >= 0 &&
+								    ix < k.in_w)
+									sum += (double)*f *
+									       (double)in
+										       [(iy * k.in_w +
+											 ix) *
+												k.in_c +
+											ch];
 							}
-					EXPECT_NEAR(sum, (double)out[(y * k.out_w + x) * k.out_c + o], 1e-3);
+					EXPECT_NEAR(sum,
+						    (double)out[(y * k.out_w +
+								 x) * k.out_c +
+								o],
+						    1e-3);
 				}
 		release(in, n_in * 4);
 		release(w, taps * (size_t)k.out_c * 4);

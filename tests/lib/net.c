@@ -9,7 +9,8 @@
 
 static float uniform(uint64_t *seed, double bound)
 {
-	return (float)(bound * ((double)(test_random(seed) >> 11) * 0x1p-52 - 1));
+	return (float)(bound *
+		       ((double)(test_random(seed) >> 11) * 0x1p-52 - 1));
 }
 
 static void fill(struct vgg_blob *b, size_t n, double bound, uint64_t *seed)
@@ -152,7 +153,9 @@ static struct vgg_model *new_net(int channels, int h, int w)
 	m->source = strdup("test");
 	m->input = (struct vgg_shape){ 4, { 1, channels, h, w } };
 	m->preprocess = (struct vgg_preprocess){
-		.resize = h < w ? h : w, .crop_w = w, .crop_h = h,
+		.resize = h < w ? h : w,
+		.crop_w = w,
+		.crop_h = h,
 		.channels = channels,
 	};
 	for (c = 0; c < channels; c++) {

@@ -23,7 +23,7 @@ enum where { EVERYWHERE, NOT_EMULATED, FAST_ONLY };
 FIXTURE_VARIANT(arch)
 {
 	const char *golden;
-	const char *arch; /* NULL: as golden */
+	const char *arch;    /* NULL: as golden */
 	uint64_t parameters; /* trainable ones, as PyTorch counts them */
 	enum where where;
 	int input, classes; /* 0: the usual ones */
@@ -36,8 +36,8 @@ FIXTURE_SETUP(arch)
 
 	self->m = vgg_model_new();
 	ASSERT_TRUE(self->m);
-	ASSERT_EQ(0, vgg_arch_plan(arch, variant->input, variant->classes,
-				   &plan));
+	ASSERT_EQ(0,
+		  vgg_arch_plan(arch, variant->input, variant->classes, &plan));
 	ASSERT_EQ(0, vgg_plan_build(&plan, self->m));
 	EXPECT_STREQ(arch, self->m->arch);
 }
@@ -47,11 +47,16 @@ FIXTURE_TEARDOWN(arch)
 	vgg_model_free(self->m);
 }
 
-#define ARCH(name, parameters, where)                                          \
-	FIXTURE_VARIANT_ADD(arch, name) { #name, NULL, parameters, where, 0, 0 }
-#define SMALL(name, side, parameters)                                          \
-	FIXTURE_VARIANT_ADD(arch, name##_##side)                               \
-	{ #name "_" #side, #name, parameters, EVERYWHERE, side, 10 }
+#define ARCH(name, parameters, where)                \
+	FIXTURE_VARIANT_ADD(arch, name)              \
+	{                                            \
+#name, NULL, parameters, where, 0, 0 \
+	}
+#define SMALL(name, side, parameters)                                    \
+	FIXTURE_VARIANT_ADD(arch, name##_##side)                         \
+	{                                                                \
+#name "_" #side, #name, parameters, EVERYWHERE, side, 10 \
+	}
 
 ARCH(vgg11, 132863336, FAST_ONLY);
 ARCH(vgg11_bn, 132868840, FAST_ONLY);
@@ -400,8 +405,7 @@ TEST(inputs_follow_the_flattened_size)
 	EXPECT_EQ(192, vgg_arch_input_for("vgg16_oddpad", 6));
 	EXPECT_EQ(48, vgg_arch_input_for("vgg16_oddpad", 1));
 	EXPECT_EQ(-ERANGE, vgg_arch_plan("vgg16", 16, 0, &plan));
-	EXPECT_CONTAINS(vgg_error_last()->what,
-			"16x16 is too small for vgg16");
+	EXPECT_CONTAINS(vgg_error_last()->what, "16x16 is too small for vgg16");
 }
 
 TEST(norms_fold_to_finite_numbers_only)

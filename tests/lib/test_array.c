@@ -62,7 +62,7 @@ static int load_header(int major, const char *header, size_t n,
 	return load(data, start + length + n, a);
 }
 
-#define HEADER(shape)                                                          \
+#define HEADER(shape) \
 	"{'descr': '<f4', 'fortran_order': False, 'shape': " shape ", }  \n"
 
 static void accept(int major, const char *header, size_t n, int rank,
@@ -94,7 +94,8 @@ TEST(headers_that_are_legal)
 	accept(1, HEADER("(0,)"), 0, 1, 0);
 	accept(1, HEADER("(5, 0, 7)"), 0, 3, 5);
 	/* Keys in any order, either quote, no last comma. */
-	accept(1, "{\"shape\":(2,),\"fortran_order\":False,\"descr\":\"<f4\"}\n",
+	accept(1,
+	       "{\"shape\":(2,),\"fortran_order\":False,\"descr\":\"<f4\"}\n",
 	       8, 1, 2);
 }
 
@@ -134,8 +135,7 @@ TEST(other_types)
 	refuse_type("[('a', '<f4')]");
 	refuse("Fortran",
 	       "{'descr': '<f4', 'fortran_order': True, 'shape': (2,), }\n", 8);
-	EXPECT_CONTAINS(vgg_error_last()->next_step,
-			"astype(numpy.float32)");
+	EXPECT_CONTAINS(vgg_error_last()->next_step, "astype(numpy.float32)");
 }
 
 TEST(headers_that_are_damaged)
@@ -173,8 +173,10 @@ TEST(headers_that_are_damaged)
 	       "{'descr': '<f4', 'fortran_order': False, 'shape': (2,)} ", 8);
 	refuse("newline",
 	       "{'descr': '<f4', 'fortran_order': False, 'shape': (2,)}}\n", 8);
-	refuse("ended", "{'a string that is far longer than any that a header "
-			"could have in it': 1}\n", 8);
+	refuse("ended",
+	       "{'a string that is far longer than any that a header "
+	       "could have in it': 1}\n",
+	       8);
 }
 
 TEST(data_must_fit)

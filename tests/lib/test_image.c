@@ -18,8 +18,8 @@ static void check_decode(const char *words)
 	unsigned int want;
 	char name[64];
 
-	ASSERT_EQ(4, sscanf(words, "%63s %d %d %x", name, &width, &height,
-			    &want));
+	ASSERT_EQ(4,
+		  sscanf(words, "%63s %d %d %x", name, &width, &height, &want));
 	if (vgg_image_load(image_file(name), &image)) {
 		TH_LOG("%s: %s", name, vgg_error_last()->what);
 		EXPECT_STREQ(name, "decoded");
@@ -27,8 +27,8 @@ static void check_decode(const char *words)
 	}
 	EXPECT_EQ(width, vgg_image_width(image));
 	EXPECT_EQ(height, vgg_image_height(image));
-	if (want != crc(vgg_image_pixels(image),
-			3 * (size_t)width * (size_t)height))
+	if (want !=
+	    crc(vgg_image_pixels(image), 3 * (size_t)width * (size_t)height))
 		EXPECT_STREQ(name, "the pixels of PIL");
 	vgg_image_free(image);
 }
@@ -93,7 +93,10 @@ TEST(other_formats)
 	expect_error("IMAGE_UNSUPPORTED", "BMP", "BM\0\0", 4);
 	expect_error("IMAGE_UNSUPPORTED", "TIFF", "II*\0\0\0", 6);
 	expect_error("IMAGE_UNSUPPORTED", "TIFF", "MM\0*\0\0", 6);
-	expect_error("IMAGE_UNSUPPORTED", "HEIF", "\0\0\0\x18" "ftypheic", 12);
+	expect_error("IMAGE_UNSUPPORTED", "HEIF",
+		     "\0\0\0\x18"
+		     "ftypheic",
+		     12);
 	/* The start alone is no image. */
 	expect_error("IMAGE_FORMAT", "damaged", "\xff\xd8\xff", 3);
 	expect_error("IMAGE_FORMAT", "damaged", "\xff\xd8\xff\xd9", 4);
@@ -178,8 +181,8 @@ static void set_jpeg_size(uint8_t *jpeg, size_t size, uint16_t width,
 	size_t i;
 
 	for (i = 2; i + 9 < size; i++)
-		if (jpeg[i] == 0xff && (jpeg[i + 1] == 0xc0 ||
-					jpeg[i + 1] == 0xc2))
+		if (jpeg[i] == 0xff &&
+		    (jpeg[i + 1] == 0xc0 || jpeg[i + 1] == 0xc2))
 			break;
 	ASSERT_LT(i + 9, size);
 	jpeg[i + 5] = (uint8_t)(height >> 8);
@@ -358,15 +361,14 @@ TEST(orientation_turns)
 		EXPECT_EQ(o > 4 ? 2 : 3, image->width);
 		EXPECT_EQ(o > 4 ? 3 : 2, image->height);
 		for (i = 0; i < 18; i++)
-			EXPECT_EQ(want[o][i / 3] + 10 * (i % 3),
-				  image->rgb[i]);
+			EXPECT_EQ(want[o][i / 3] + 10 * (i % 3), image->rgb[i]);
 		vgg_image_free(image);
 	}
 }
 
 static const uint8_t small_exif[] = {
-	'I', 'I', 42, 0, 8, 0, 0, 0,
-	1, 0, 0x12, 1, 3, 0, 1, 0, 0, 0, 6, 0, 0, 0,
+	'I', 'I', 42, 0, 8, 0, 0, 0, 1, 0, 0x12,
+	1,   3,	  0,  1, 0, 0, 0, 6, 0, 0, 0,
 };
 
 static int orientation_with(size_t at, uint8_t value)
@@ -381,21 +383,21 @@ static int orientation_with(size_t at, uint8_t value)
 TEST(exif_doubts_mean_upright)
 {
 	EXPECT_EQ(6, vgg_exif_orientation(small_exif, sizeof(small_exif)));
-	EXPECT_EQ(1, orientation_with(0, 'X'));	 /* byte order */
+	EXPECT_EQ(1, orientation_with(0, 'X')); /* byte order */
 	EXPECT_EQ(1, orientation_with(0, 'M'));
-	EXPECT_EQ(1, orientation_with(2, 43));	 /* no TIFF */
-	EXPECT_EQ(1, orientation_with(7, 0xff)); /* directory far away */
-	EXPECT_EQ(1, orientation_with(4, 21));	 /* ... half outside */
-	EXPECT_EQ(1, orientation_with(8, 0));	 /* no entries */
-	EXPECT_EQ(6, orientation_with(9, 0xff)); /* more than there are */
+	EXPECT_EQ(1, orientation_with(2, 43));	  /* no TIFF */
+	EXPECT_EQ(1, orientation_with(7, 0xff));  /* directory far away */
+	EXPECT_EQ(1, orientation_with(4, 21));	  /* ... half outside */
+	EXPECT_EQ(1, orientation_with(8, 0));	  /* no entries */
+	EXPECT_EQ(6, orientation_with(9, 0xff));  /* more than there are */
 	EXPECT_EQ(1, orientation_with(10, 0x11)); /* another tag */
-	EXPECT_EQ(1, orientation_with(12, 2));	 /* a text */
-	EXPECT_EQ(6, orientation_with(12, 4));	 /* 32 bits */
-	EXPECT_EQ(1, orientation_with(14, 2));	 /* two values */
+	EXPECT_EQ(1, orientation_with(12, 2));	  /* a text */
+	EXPECT_EQ(6, orientation_with(12, 4));	  /* 32 bits */
+	EXPECT_EQ(1, orientation_with(14, 2));	  /* two values */
 	EXPECT_EQ(1, orientation_with(18, 0));
 	EXPECT_EQ(1, orientation_with(18, 9));
 	EXPECT_EQ(8, orientation_with(18, 8));
-	EXPECT_EQ(1, orientation_with(19, 1));	 /* 262 */
+	EXPECT_EQ(1, orientation_with(19, 1)); /* 262 */
 }
 
 TEST(exif_cut_off_or_flipped)
@@ -420,10 +422,25 @@ TEST(exif_cut_off_or_flipped)
 
 TEST(exif_segments)
 {
-	static const uint8_t start[] = { 0xff, 0xd8, 0xff, 0xe0, 0, 4, 1, 2,
-					 0xff, 0xff, 0xe1, 0,
+	static const uint8_t start[] = { 0xff,
+					 0xd8,
+					 0xff,
+					 0xe0,
+					 0,
+					 4,
+					 1,
+					 2,
+					 0xff,
+					 0xff,
+					 0xe1,
+					 0,
 					 8 + sizeof(small_exif),
-					 'E', 'x', 'i', 'f', 0, 0 };
+					 'E',
+					 'x',
+					 'i',
+					 'f',
+					 0,
+					 0 };
 	uint8_t jpeg[sizeof(start) + sizeof(small_exif)];
 	size_t size = sizeof(jpeg), n;
 	uint8_t *part;
@@ -449,10 +466,10 @@ TEST(exif_segments)
  */
 TEST(image_from_rgb)
 {
-	static const uint8_t rgb[] = { 1, 2, 3, 4, 5, 6, 99,
-				       7, 8, 9, 10, 11, 12 };
-	static const uint8_t want[] = { 1, 2, 3, 4, 5, 6,
-					7, 8, 9, 10, 11, 12 };
+	static const uint8_t rgb[] = {
+		1, 2, 3, 4, 5, 6, 99, 7, 8, 9, 10, 11, 12
+	};
+	static const uint8_t want[] = { 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12 };
 	struct vgg_image *image;
 
 	ASSERT_EQ(0, vgg_image_from_rgb(rgb, 2, 2, 7, &image));

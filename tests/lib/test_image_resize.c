@@ -13,9 +13,9 @@ static void check_resize(const char *words)
 	size_t pitch;
 	int kind;
 
-	ASSERT_EQ(9, sscanf(words, "%u %d %d %15s %d %d %d %d %x", &seed,
-			    &kind, &r.channels, filter, &r.in_w, &r.in_h,
-			    &r.out_w, &r.out_h, &want));
+	ASSERT_EQ(9, sscanf(words, "%u %d %d %15s %d %d %d %d %x", &seed, &kind,
+			    &r.channels, filter, &r.in_w, &r.in_h, &r.out_w,
+			    &r.out_h, &want));
 	ASSERT_LE(0, vgg_filter_find(filter));
 	r.filter = (enum vgg_filter)vgg_filter_find(filter);
 	r.w = r.out_w;
@@ -39,8 +39,10 @@ TEST(resized_as_by_pil)
 TEST(resized_parts)
 {
 	uint64_t seed = test_seed();
-	struct vgg_resize r = { .filter = VGG_FILTER_BICUBIC, .channels = 3,
-				.in_w = 61, .in_h = 47 };
+	struct vgg_resize r = { .filter = VGG_FILTER_BICUBIC,
+				.channels = 3,
+				.in_w = 61,
+				.in_h = 47 };
 	uint8_t *in = draw(1, 0, 61 * 47 * 3), *whole, *part;
 	int i, y;
 
@@ -114,9 +116,9 @@ static void check_table(const char *words)
 	float table[3][256];
 	unsigned int want;
 
-	ASSERT_EQ(7, sscanf(words, "%f %f %f %f %f %f %x", &p.mean[0],
-			    &p.mean[1], &p.mean[2], &p.std[0], &p.std[1],
-			    &p.std[2], &want));
+	ASSERT_EQ(7,
+		  sscanf(words, "%f %f %f %f %f %f %x", &p.mean[0], &p.mean[1],
+			 &p.mean[2], &p.std[0], &p.std[1], &p.std[2], &want));
 	vgg_preprocess_table(&p, table);
 	if (crc(table, sizeof(table)) != want)
 		EXPECT_STREQ(words, "the numbers of torch");
@@ -129,8 +131,11 @@ TEST(normalised_as_by_torch)
 
 TEST(too_long_to_resize)
 {
-	struct vgg_preprocess p = { .resize = 256, .crop_w = 8, .crop_h = 8,
-				    .channels = 3, .std = { 1, 1, 1 } };
+	struct vgg_preprocess p = { .resize = 256,
+				    .crop_w = 8,
+				    .crop_h = 8,
+				    .channels = 3,
+				    .std = { 1, 1, 1 } };
 	struct vgg_image image = { .width = 1 << 20, .height = 1 };
 	uint8_t out[8 * 8 * 3];
 
@@ -148,8 +153,12 @@ TEST(too_long_to_resize)
 }
 
 static const struct vgg_preprocess sane = {
-	.resize = 256, .crop_w = 224, .crop_h = 224, .channels = 3,
-	.mean = { 0.5f, 0.5f, 0.5f }, .std = { 0.2f, 0.2f, 0.2f },
+	.resize = 256,
+	.crop_w = 224,
+	.crop_h = 224,
+	.channels = 3,
+	.mean = { 0.5f, 0.5f, 0.5f },
+	.std = { 0.2f, 0.2f, 0.2f },
 };
 
 TEST(preprocessing_that_makes_no_sense)

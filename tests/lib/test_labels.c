@@ -4,8 +4,7 @@
 #include "util/labels.h"
 #include "vggaccel.h"
 
-static int parse(const char *text, size_t size, char ***labels,
-		 unsigned int *n)
+static int parse(const char *text, size_t size, char ***labels, unsigned int *n)
 {
 	uint8_t *exact = malloc(size ? size : 1);
 	int err;
@@ -51,15 +50,19 @@ TEST(labels_that_are_fine)
 	ACCEPT("cat\ndog\n", "cat|dog");
 	ACCEPT("cat\ndog", "cat|dog");
 	ACCEPT("cat\r\ndog\r\n", "cat|dog");
-	ACCEPT("\xef\xbb\xbf" "cat\ndog\n", "cat|dog");
+	ACCEPT("\xef\xbb\xbf"
+	       "cat\ndog\n",
+	       "cat|dog");
 	ACCEPT("cat\ndog\n\n", "cat|dog");
 	ACCEPT("cat\ndog\n\r\n \n\t\n", "cat|dog");
 	ACCEPT("great white shark, man-eater\n",
 	       "great white shark, man-eater");
 	ACCEPT("a\tb\n", "a\tb");
 	ACCEPT("x", "x");
-	ACCEPT("K\xc3\xa4" "fer\n\xe7\x8c\xab\n\xf0\x9f\x90\x88\n",
-	       "K\xc3\xa4" "fer|\xe7\x8c\xab|\xf0\x9f\x90\x88");
+	ACCEPT("K\xc3\xa4"
+	       "fer\n\xe7\x8c\xab\n\xf0\x9f\x90\x88\n",
+	       "K\xc3\xa4"
+	       "fer|\xe7\x8c\xab|\xf0\x9f\x90\x88");
 }
 
 static void refuse_bytes(const char *text, size_t size, const char *where,
@@ -77,7 +80,7 @@ static void refuse_bytes(const char *text, size_t size, const char *where,
 	EXPECT_CONTAINS(vgg_error_last()->what, part);
 }
 
-#define REFUSE(text, where, part)                                              \
+#define REFUSE(text, where, part) \
 	refuse_bytes(text, sizeof(text) - 1, where, part)
 
 TEST(labels_that_are_damaged)
@@ -93,22 +96,38 @@ TEST(labels_that_are_damaged)
 	REFUSE("cat\r\r\n", "x:1", "control");
 	REFUSE("cat\n\x1b[2Jdog\n", "x:2", "control");
 	REFUSE("cat\x7f\n", "x:1", "control");
-	REFUSE("a\xef\xbb\xbf" "\n\xff\n", "x:2", "UTF-8");
+	REFUSE("a\xef\xbb\xbf"
+	       "\n\xff\n",
+	       "x:2", "UTF-8");
 }
 
 TEST(utf8_is_strict)
 {
 	static const char *const bad[] = {
-		"\x80", "\xbf", "\xc3", "\xc3(", "\xc0\x80", "\xc1\xbf",
-		"\xe2\x82", "\xe2(\xa1", "\xe2\x82(", "\xe0\x9f\xbf",
-		"\xed\xa0\x80", "\xed\xbf\xbf", "\xf0\x8f\xbf\xbf",
-		"\xf0\x9f\x90", "\xf4\x90\x80\x80", "\xf5\x80\x80\x80",
-		"\xf8\x88\x80\x80\x80", "\xfe", "\xff",
+		"\x80",
+		"\xbf",
+		"\xc3",
+		"\xc3(",
+		"\xc0\x80",
+		"\xc1\xbf",
+		"\xe2\x82",
+		"\xe2(\xa1",
+		"\xe2\x82(",
+		"\xe0\x9f\xbf",
+		"\xed\xa0\x80",
+		"\xed\xbf\xbf",
+		"\xf0\x8f\xbf\xbf",
+		"\xf0\x9f\x90",
+		"\xf4\x90\x80\x80",
+		"\xf5\x80\x80\x80",
+		"\xf8\x88\x80\x80\x80",
+		"\xfe",
+		"\xff",
 	};
 	static const char *const good[] = {
-		"\xc2\x80", "\xdf\xbf", "\xe0\xa0\x80", "\xed\x9f\xbf",
-		"\xee\x80\x80", "\xef\xbf\xbf", "\xf0\x90\x80\x80",
-		"\xf4\x8f\xbf\xbf",
+		"\xc2\x80",	    "\xdf\xbf",		"\xe0\xa0\x80",
+		"\xed\x9f\xbf",	    "\xee\x80\x80",	"\xef\xbf\xbf",
+		"\xf0\x90\x80\x80", "\xf4\x8f\xbf\xbf",
 	};
 	size_t i;
 
@@ -146,7 +165,9 @@ TEST(number_of_lines_has_a_limit)
 	free(text);
 }
 
-static const char sample[] = "\xef\xbb\xbf" "cat\r\nK\xc3\xa4" "fer\n"
+static const char sample[] = "\xef\xbb\xbf"
+			     "cat\r\nK\xc3\xa4"
+			     "fer\n"
 			     "\xe7\x8c\xab\n\xf0\x9f\x90\x88\nlast, one\n\n";
 
 TEST(cut_off_anywhere)
@@ -200,32 +221,58 @@ TEST(imagenet_is_complete)
 		unsigned int class_;
 		const char *label;
 	} known[] = {
-		{ 0, "tench" }, { 1, "goldfish" }, { 2, "great white shark" },
-		{ 65, "sea snake" }, { 134, "crane bird" },
-		{ 151, "Chihuahua" }, { 207, "golden retriever" },
-		{ 208, "Labrador retriever" }, { 235, "German shepherd" },
-		{ 258, "Samoyed" }, { 281, "tabby" }, { 282, "tiger cat" },
-		{ 283, "Persian cat" }, { 285, "Egyptian cat" },
-		{ 291, "lion" }, { 292, "tiger" }, { 340, "zebra" },
-		{ 386, "African elephant" }, { 388, "giant panda" },
-		{ 401, "accordion" }, { 404, "airliner" }, { 417, "balloon" },
-		{ 468, "cab" }, { 504, "coffee mug" },
-		{ 517, "crane machine" }, { 530, "digital clock" },
-		{ 620, "laptop" }, { 638, "maillot" }, { 639, "tank suit" },
-		{ 654, "minibus" }, { 701, "parachute" }, { 717, "pickup" },
-		{ 751, "racer" }, { 779, "school bus" },
-		{ 817, "sports car" }, { 849, "teapot" },
-		{ 900, "water tower" }, { 948, "Granny Smith" },
-		{ 950, "orange" }, { 954, "banana" }, { 963, "pizza" },
-		{ 970, "alp" }, { 980, "volcano" }, { 985, "daisy" },
+		{ 0, "tench" },
+		{ 1, "goldfish" },
+		{ 2, "great white shark" },
+		{ 65, "sea snake" },
+		{ 134, "crane bird" },
+		{ 151, "Chihuahua" },
+		{ 207, "golden retriever" },
+		{ 208, "Labrador retriever" },
+		{ 235, "German shepherd" },
+		{ 258, "Samoyed" },
+		{ 281, "tabby" },
+		{ 282, "tiger cat" },
+		{ 283, "Persian cat" },
+		{ 285, "Egyptian cat" },
+		{ 291, "lion" },
+		{ 292, "tiger" },
+		{ 340, "zebra" },
+		{ 386, "African elephant" },
+		{ 388, "giant panda" },
+		{ 401, "accordion" },
+		{ 404, "airliner" },
+		{ 417, "balloon" },
+		{ 468, "cab" },
+		{ 504, "coffee mug" },
+		{ 517, "crane machine" },
+		{ 530, "digital clock" },
+		{ 620, "laptop" },
+		{ 638, "maillot" },
+		{ 639, "tank suit" },
+		{ 654, "minibus" },
+		{ 701, "parachute" },
+		{ 717, "pickup" },
+		{ 751, "racer" },
+		{ 779, "school bus" },
+		{ 817, "sports car" },
+		{ 849, "teapot" },
+		{ 900, "water tower" },
+		{ 948, "Granny Smith" },
+		{ 950, "orange" },
+		{ 954, "banana" },
+		{ 963, "pizza" },
+		{ 970, "alp" },
+		{ 980, "volcano" },
+		{ 985, "daisy" },
 		{ 999, "toilet tissue" },
 	};
 	char **labels;
 	unsigned int n, i, j;
 
-	ASSERT_EQ(0, vgg_labels_load(
-			     test_data("../lib/model/imagenet_labels.txt"),
-			     &labels, &n));
+	ASSERT_EQ(0,
+		  vgg_labels_load(test_data("../lib/model/imagenet_labels.txt"),
+				  &labels, &n));
 	ASSERT_EQ(1000u, n);
 	for (i = 0; i < sizeof(known) / sizeof(known[0]); i++)
 		EXPECT_STREQ(known[i].label, labels[known[i].class_]);

@@ -12,15 +12,15 @@
 #include "util/error.h"
 #include "vgg_harness.h"
 
-#define OK(call)                                                            \
-	do {                                                                \
-		if (call) {                                                 \
-			test_fail(__FILE__, __LINE__, "%s: %s: %s: %s",     \
-				  #call, vgg_error_last()->name,            \
-				  vgg_error_last()->where,                  \
-				  vgg_error_last()->what);                  \
-			TEST_END_;                                          \
-		}                                                           \
+#define OK(call)                                                               \
+	do {                                                                   \
+		if (call) {                                                    \
+			test_fail(__FILE__, __LINE__, "%s: %s: %s: %s", #call, \
+				  vgg_error_last()->name,                      \
+				  vgg_error_last()->where,                     \
+				  vgg_error_last()->what);                     \
+			TEST_END_;                                             \
+		}                                                              \
 	} while (0)
 
 static const char *path_of(const char *name)
@@ -222,7 +222,8 @@ TEST_F_TIMEOUT(damaged, hostile_descriptions, 240)
 		uint8_t old = self->data[at];
 
 		if (old >= '0' && old <= '9')
-			self->data[at] = (uint8_t)('0' + test_random(&seed) % 10);
+			self->data[at] =
+				(uint8_t)('0' + test_random(&seed) % 10);
 		else if (old == ',' && self->data[at - 1] >= '0' &&
 			 self->data[at - 1] <= '9')
 			self->data[at] = '7';
@@ -300,8 +301,8 @@ static void floats(struct vgg_blob *b, size_t n, float lo, float hi,
 
 	ASSERT_TRUE(to != NULL);
 	for (i = 0; i < n; i++)
-		to[i] = lo + (hi - lo) * (float)test_random_in(seed, 0, 1000) /
-				     1000;
+		to[i] = lo +
+			(hi - lo) * (float)test_random_in(seed, 0, 1000) / 1000;
 }
 
 /* A word of letters makes a chain: c conv, r relu, b BatchNorm, k clip to
@@ -351,7 +352,9 @@ static struct vgg_model *chain(const char *word, uint64_t seed)
 			break;
 		default:
 			l = push(m, VGG_OP_RESHAPE);
-			l->out = (struct vgg_shape){ 2, { 1, vgg_shape_count(&l->in) } };
+			l->out = (struct vgg_shape){
+				2, { 1, vgg_shape_count(&l->in) }
+			};
 		}
 		OK(vgg_layer_infer(&m->layers[m->count - 1]));
 	}
@@ -367,20 +370,20 @@ FIXTURE_VARIANT(fold)
 	const char *word;
 	unsigned int layers; /* that are left */
 };
-FIXTURE_VARIANT_ADD(fold, conv_bn_relu_pool) { "cbrp", 1 };
-FIXTURE_VARIANT_ADD(fold, conv_relu_bn_pool) { "crbp", 1 };
-FIXTURE_VARIANT_ADD(fold, relu_bn_twice) { "crbcrb", 2 };
-FIXTURE_VARIANT_ADD(fold, bn_bn_relu) { "cbbr", 1 };
-FIXTURE_VARIANT_ADD(fold, relu_bn_bn) { "crbb", 1 };
-FIXTURE_VARIANT_ADD(fold, relu_bn_relu) { "crbr", 1 };
-FIXTURE_VARIANT_ADD(fold, pool_then_relu) { "cpr", 1 };
-FIXTURE_VARIANT_ADD(fold, negative_scale_stays_behind_pool) { "crpb", 2 };
-FIXTURE_VARIANT_ADD(fold, clip_then_bn_stays) { "ckb", 2 };
-FIXTURE_VARIANT_ADD(fold, pad_conv) { "0crp", 1 };
-FIXTURE_VARIANT_ADD(fold, flatten_dense) { "cpfd", 3 };
-FIXTURE_VARIANT_ADD(fold, flatten_norm_dense) { "cpfbd", 4 };
-FIXTURE_VARIANT_ADD(fold, two_pools) { "crpp", 2 };
-FIXTURE_VARIANT_ADD(fold, everything) { "0cbrcrbpcrpfdrd", 6 };
+FIXTURE_VARIANT_ADD(fold, conv_bn_relu_pool){ "cbrp", 1 };
+FIXTURE_VARIANT_ADD(fold, conv_relu_bn_pool){ "crbp", 1 };
+FIXTURE_VARIANT_ADD(fold, relu_bn_twice){ "crbcrb", 2 };
+FIXTURE_VARIANT_ADD(fold, bn_bn_relu){ "cbbr", 1 };
+FIXTURE_VARIANT_ADD(fold, relu_bn_bn){ "crbb", 1 };
+FIXTURE_VARIANT_ADD(fold, relu_bn_relu){ "crbr", 1 };
+FIXTURE_VARIANT_ADD(fold, pool_then_relu){ "cpr", 1 };
+FIXTURE_VARIANT_ADD(fold, negative_scale_stays_behind_pool){ "crpb", 2 };
+FIXTURE_VARIANT_ADD(fold, clip_then_bn_stays){ "ckb", 2 };
+FIXTURE_VARIANT_ADD(fold, pad_conv){ "0crp", 1 };
+FIXTURE_VARIANT_ADD(fold, flatten_dense){ "cpfd", 3 };
+FIXTURE_VARIANT_ADD(fold, flatten_norm_dense){ "cpfbd", 4 };
+FIXTURE_VARIANT_ADD(fold, two_pools){ "crpp", 2 };
+FIXTURE_VARIANT_ADD(fold, everything){ "0cbrcrbpcrpfdrd", 6 };
 FIXTURE_SETUP(fold)
 {
 	self->unused = 0;
@@ -445,8 +448,8 @@ TEST(multipliers_are_as_near_as_31_bits_allow)
 
 TEST(ranges_include_zero_exactly)
 {
-	const struct vgg_range ranges[] = { { 0, 6 },	 { -1, 1 },  { -3, 0 },
-					    { 2, 5 },	 { -4, -1 }, { 0, 0 },
+	const struct vgg_range ranges[] = { { 0, 6 },	  { -1, 1 },  { -3, 0 },
+					    { 2, 5 },	  { -4, -1 }, { 0, 0 },
 					    { -1e-9f, 5 } };
 	size_t i;
 

@@ -288,8 +288,9 @@ TEST(computed_sizes)
 /* Ends of Shape and Slice that lie far outside. */
 TEST(wild_ranges)
 {
-	static const int64_t ends[] = { INT64_MIN, -(1ll << 32) - 1, -9, 9,
-					(1ll << 32) + 1, INT64_MAX };
+	static const int64_t ends[] = {
+		INT64_MIN, -(1ll << 32) - 1, -9, 9, (1ll << 32) + 1, INT64_MAX
+	};
 	struct vgg_model *m;
 	struct onnx_build *b;
 	Onnx__NodeProto *n;

@@ -14,15 +14,15 @@
 
 #define NETS (test_emulated() ? 8 : 60)
 
-#define OK(call)                                                            \
-	do {                                                                \
-		if (call) {                                                 \
-			test_fail(__FILE__, __LINE__, "%s: %s: %s: %s",     \
-				  #call, vgg_error_last()->name,            \
-				  vgg_error_last()->where,                  \
-				  vgg_error_last()->what);                  \
-			TEST_END_;                                          \
-		}                                                           \
+#define OK(call)                                                               \
+	do {                                                                   \
+		if (call) {                                                    \
+			test_fail(__FILE__, __LINE__, "%s: %s: %s: %s", #call, \
+				  vgg_error_last()->name,                      \
+				  vgg_error_last()->where,                     \
+				  vgg_error_last()->what);                     \
+			TEST_END_;                                             \
+		}                                                              \
 	} while (0)
 
 struct way {
@@ -102,9 +102,12 @@ TEST_TIMEOUT(card_and_cpu_agree_on_random_networks, 120)
 		{ .device = "sim", .threads = 2, .order = "dma-late" },
 		{ .device = "sim", .threads = 1, .order = "mac-late" },
 		{ .device = "sim", .split = VGG_SPLIT_CPU, .threads = 2 },
-		{ .device = "sim", .threads = 1,
+		{ .device = "sim",
+		  .threads = 1,
 		  .card = profile("tiny", "onchip_kib 1\nlocal_mib 1\n") },
-		{ .device = "sim", .threads = 1, .order = "mac-late",
+		{ .device = "sim",
+		  .threads = 1,
+		  .order = "mac-late",
 		  .card = profile("none", "local_mib 0\n") },
 	};
 	uint64_t seed = test_seed();
@@ -246,23 +249,21 @@ FIXTURE_VARIANT(fault)
 
 /* Uploading weights takes three jobs with this network; the inference is the
  * fourth. */
-FIXTURE_VARIANT_ADD(fault, hang) { "HANG", -ETIMEDOUT, "did not finish" };
-FIXTURE_VARIANT_ADD(fault, hang_later) { "HANG,after=2", -ETIMEDOUT,
-					   "did not finish" };
-FIXTURE_VARIANT_ADD(fault, lost_irq) { "LOST_IRQ,count=2", 0, "" };
-FIXTURE_VARIANT_ADD(fault, spurious_irq) { "SPURIOUS_IRQ,count=9", 0, "" };
-FIXTURE_VARIANT_ADD(fault, all_ones) { "ALL_ONES,after=1", -ENXIO,
-					 "no longer answers" };
-FIXTURE_VARIANT_ADD(fault, bad_seq) { "BAD_SEQ", -ETIMEDOUT,
+FIXTURE_VARIANT_ADD(fault, hang){ "HANG", -ETIMEDOUT, "did not finish" };
+FIXTURE_VARIANT_ADD(fault, hang_later){ "HANG,after=2", -ETIMEDOUT,
 					"did not finish" };
-FIXTURE_VARIANT_ADD(fault, bad_status) { "BAD_STATUS", -EREMOTEIO,
-					   "UNKNOWN" };
-FIXTURE_VARIANT_ADD(fault, duplicate) { "DUP_COMPLETION,count=9", 0, "" };
-FIXTURE_VARIANT_ADD(fault, ecc) { "ECC", -EREMOTEIO, "ECC" };
-FIXTURE_VARIANT_ADD(fault, stray_dma) { "STRAY_DMA,arg=3", -EREMOTEIO,
-					  "UNMAPPED" };
-FIXTURE_VARIANT_ADD(fault, version) { "HW_VERSION", -EPROTO, "version" };
-FIXTURE_VARIANT_ADD(fault, slow) { "SLOW,arg=1000", 0, "" };
+FIXTURE_VARIANT_ADD(fault, lost_irq){ "LOST_IRQ,count=2", 0, "" };
+FIXTURE_VARIANT_ADD(fault, spurious_irq){ "SPURIOUS_IRQ,count=9", 0, "" };
+FIXTURE_VARIANT_ADD(fault, all_ones){ "ALL_ONES,after=1", -ENXIO,
+				      "no longer answers" };
+FIXTURE_VARIANT_ADD(fault, bad_seq){ "BAD_SEQ", -ETIMEDOUT, "did not finish" };
+FIXTURE_VARIANT_ADD(fault, bad_status){ "BAD_STATUS", -EREMOTEIO, "UNKNOWN" };
+FIXTURE_VARIANT_ADD(fault, duplicate){ "DUP_COMPLETION,count=9", 0, "" };
+FIXTURE_VARIANT_ADD(fault, ecc){ "ECC", -EREMOTEIO, "ECC" };
+FIXTURE_VARIANT_ADD(fault, stray_dma){ "STRAY_DMA,arg=3", -EREMOTEIO,
+				       "UNMAPPED" };
+FIXTURE_VARIANT_ADD(fault, version){ "HW_VERSION", -EPROTO, "version" };
+FIXTURE_VARIANT_ADD(fault, slow){ "SLOW,arg=1000", 0, "" };
 
 FIXTURE_SETUP(fault)
 {
@@ -282,7 +283,8 @@ FIXTURE_TEARDOWN(fault)
 TEST_F(fault, ends_in_its_name)
 {
 	struct vgg_result want = VGG_INIT(want), got = VGG_INIT(got);
-	struct way w = { .device = "sim", .inject = variant->inject,
+	struct way w = { .device = "sim",
+			 .inject = variant->inject,
 			 .timeout_ms = 600 };
 
 	EXPECT_EQ(variant->ends, run(&w, self->m, self->x, &got));
@@ -337,9 +339,9 @@ TEST(a_flipped_bit_is_caught_by_verification)
 	net_quantize(m);
 	o.inject = "BIT_FLIP,after=2,arg=6";
 	OK(vgg_device_open("sim", &o, &d));
-	EXPECT_EQ(-EILSEQ, vgg_verify(d, m, x,
-				      (size_t)vgg_shape_count(&m->input), 1,
-				      NULL, NULL));
+	EXPECT_EQ(-EILSEQ,
+		  vgg_verify(d, m, x, (size_t)vgg_shape_count(&m->input), 1,
+			     NULL, NULL));
 	EXPECT_CONTAINS(vgg_error_last()->where, "conv_0");
 	vgg_device_close(d);
 	free(x);
@@ -357,8 +359,8 @@ TEST(buffers_and_errors_of_jobs)
 
 	OK(vgg_device_open("sim", NULL, &d));
 	EXPECT_EQ(-EINVAL, vgg_buffer_create(d, 0, VGG_BUFFER_HOST, &b));
-	EXPECT_EQ(-ENOSPC, vgg_buffer_create(d, 1ull << 35, VGG_BUFFER_LOCAL,
-					     &big));
+	EXPECT_EQ(-ENOSPC,
+		  vgg_buffer_create(d, 1ull << 35, VGG_BUFFER_LOCAL, &big));
 	OK(vgg_buffer_create(d, 4096, VGG_BUFFER_HOST, &b));
 	ASSERT_TRUE(vgg_buffer_map(b) != NULL);
 	memset(vgg_buffer_map(b), 0xff, 4096);
@@ -377,9 +379,13 @@ TEST(buffers_and_errors_of_jobs)
 	vgg_buffer_destroy(b);
 	vgg_device_close(d);
 	EXPECT_EQ(-ENODEV, vgg_device_open("/dev/accel/accel0", NULL, &d));
-	EXPECT_EQ(-EINVAL, vgg_device_open("sim",
-		&(struct vgg_device_options){ .size = sizeof(struct vgg_device_options),
-					      .inject = "NO_SUCH" }, &d));
+	EXPECT_EQ(-EINVAL,
+		  vgg_device_open(
+			  "sim",
+			  &(struct vgg_device_options){
+				  .size = sizeof(struct vgg_device_options),
+				  .inject = "NO_SUCH" },
+			  &d));
 }
 
 TEST_HARNESS_MAIN

@@ -180,8 +180,8 @@ TEST_F(sound, mutilated_at_random_is_harmless)
 	uint64_t state = test_seed();
 
 	for (unsigned int i = 0; i < rounds; i++) {
-		struct vgg_file file = file_of(self->file.data,
-					       self->file.size);
+		struct vgg_file file =
+			file_of(self->file.data, self->file.size);
 		int64_t end = (int64_t)file.size - 1;
 		struct vgg_st st;
 
@@ -197,8 +197,8 @@ TEST_F(sound, mutilated_at_random_is_harmless)
 }
 
 /* Headers that are wrong, each with what the message must say. */
-#define T(name, dtype, shape, begin, end)                                      \
-	"\"" name "\":{\"dtype\":\"" dtype "\",\"shape\":" shape               \
+#define T(name, dtype, shape, begin, end)                        \
+	"\"" name "\":{\"dtype\":\"" dtype "\",\"shape\":" shape \
 	",\"data_offsets\":[" #begin "," #end "]}"
 
 static const struct {
@@ -216,8 +216,7 @@ static const struct {
 	  "duplicate" },
 	{ "{\"a\":{\"dtype\":\"U8\",\"dtype\":\"U8\"}}", 0, "duplicate" },
 	{ "{\"__metadata__\":1}", 0, "__metadata__ is not an object" },
-	{ "{\"__metadata__\":{\"a\":1}}", 0,
-	  "metadata \"a\" is not a string" },
+	{ "{\"__metadata__\":{\"a\":1}}", 0, "metadata \"a\" is not a string" },
 	{ "{\"a\\u0000b\":{}}", 0, "no sound JSON" },
 	{ "{\"\xff\":{}}", 0, "no sound JSON" },
 	{ "{\"a\":{}}", 0, "tensor \"a\" has no dtype" },
@@ -275,8 +274,8 @@ static const struct {
 TEST(wrong_headers_are_refused)
 {
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
-		struct vgg_file file = file_with(wrong[i].header,
-						 wrong[i].data);
+		struct vgg_file file =
+			file_with(wrong[i].header, wrong[i].data);
 
 		if (open_close(&file) != -EBADMSG)
 			test_fail(__FILE__, __LINE__, "%s passes",
@@ -298,24 +297,25 @@ static const struct {
 	{ "{\"__metadata__\":{}}", 0, 0 },
 	{ "{" T("a", "F64", "[]", 0, 8) "}", 8, 1 },
 	{ "{" T("a", "U8", "[0]", 0, 0) "}", 0, 1 },
-	{ "{" T("b", "U8", "[2]", 0, 2) "," T("a", "U8", "[7,0]", 2, 2) ","
-	      T("c", "U8", "[0]", 0, 0) "}", 2, 3 },
-	{ "{" T("z", "I16", "[1]", 0, 2) "," T("a", "BOOL", "[2]", 2, 4) "}",
-	  4, 2 },
+	{ "{" T("b", "U8", "[2]", 0, 2) "," T("a", "U8", "[7,0]", 2, 2) "," T(
+		  "c", "U8", "[0]", 0, 0) "}",
+	  2, 3 },
+	{ "{" T("z", "I16", "[1]", 0, 2) "," T("a", "BOOL", "[2]", 2, 4) "}", 4,
+	  2 },
 	{ "{" T("a", "BF16", "[1,1,1,1,1,1,1,1]", 0, 2) "}", 2, 1 },
 };
 
 TEST(unusual_headers_are_accepted)
 {
 	for (size_t i = 0; i < sizeof(right) / sizeof(right[0]); i++) {
-		struct vgg_file file = file_with(right[i].header,
-						 right[i].data);
+		struct vgg_file file =
+			file_with(right[i].header, right[i].data);
 		struct vgg_st st;
 		int err = vgg_st_open(&st, "t.safetensors", &file);
 
 		if (err)
-			test_fail(__FILE__, __LINE__, "%s: %s",
-				  right[i].header, vgg_error_last()->what);
+			test_fail(__FILE__, __LINE__, "%s: %s", right[i].header,
+				  vgg_error_last()->what);
 		EXPECT_EQ(right[i].tensors, st.count);
 		touch_all(&st);
 		vgg_st_close(&st);
@@ -326,8 +326,9 @@ TEST(unusual_headers_are_accepted)
 TEST(impossible_lengths_are_refused)
 {
 	static const uint64_t lengths[] = {
-		3, 100, (100 << 20) + 1, INT64_MAX, 1ULL << 63,
-		UINT64_MAX - 7, UINT64_MAX
+		3,	   100,	       (100 << 20) + 1,
+		INT64_MAX, 1ULL << 63, UINT64_MAX - 7,
+		UINT64_MAX
 	};
 	uint8_t bytes[10] = "........{}";
 
@@ -371,9 +372,9 @@ TEST(deep_nesting_is_refused)
 /* They pass as part of the file, but can't be used. */
 TEST(types_without_use_are_refused_when_taken)
 {
-	struct vgg_file file = file_with(
-		"{" T("a", "BOOL", "[1]", 0, 1) "," T("b", "I16", "[1]", 1, 3)
-		"}", 3);
+	struct vgg_file file = file_with("{" T("a", "BOOL", "[1]", 0, 1) "," T(
+						 "b", "I16", "[1]", 1, 3) "}",
+					 3);
 	const struct vgg_st_tensor *t;
 	struct vgg_blob blob;
 	struct vgg_st st;
@@ -388,10 +389,10 @@ TEST(types_without_use_are_refused_when_taken)
 
 TEST(unaligned_blobs_are_refused)
 {
-	static const char header[] =
-		"{" T("a", "U8", "[1]", 0, 1) "," T("b", "F32", "[1]", 1, 5)
-		"," T("c", "U8", "[3]", 5, 8) "," T("d", "F32", "[1]", 8, 12)
-		"}";
+	static const char header[] = "{" T("a", "U8", "[1]", 0, 1) "," T(
+		"b", "F32", "[1]", 1, 5) "," T("c", "U8", "[3]", 5,
+					       8) "," T("d", "F32", "[1]", 8,
+							12) "}";
 	struct vgg_file file = file_with(header, 12);
 	bool b_aligned = !((uintptr_t)(file.data + 8 + strlen(header) + 1) % 4);
 	struct vgg_blob blob;
@@ -399,8 +400,8 @@ TEST(unaligned_blobs_are_refused)
 
 	ASSERT_EQ(0, vgg_st_open(&st, "t.safetensors", &file));
 	/* At least one of b and d lies askew. */
-	EXPECT_EQ(-EBADMSG, vgg_st_blob(&st, b_aligned ? "d" : "b", VGG_F32, 1,
-					&blob));
+	EXPECT_EQ(-EBADMSG,
+		  vgg_st_blob(&st, b_aligned ? "d" : "b", VGG_F32, 1, &blob));
 	EXPECT_CONTAINS(vgg_error_last()->what, "is not aligned");
 	vgg_st_close(&st);
 	free((void *)file.data);
@@ -433,10 +434,14 @@ TEST(written_is_read)
 		int rank;
 		const int64_t *shape;
 	} t[] = {
-		{ "i8", VGG_I8, 1, five },     { "f16", VGG_F16, 1, five },
-		{ "f32", VGG_F32, 1, five },   { "u8", VGG_U8, 1, five },
-		{ "f64", VGG_F64, 1, five },   { "i64", VGG_I64, 0, no_shape },
-		{ "bf16", VGG_BF16, 1, five }, { "i32", VGG_I32, 1, five },
+		{ "i8", VGG_I8, 1, five },
+		{ "f16", VGG_F16, 1, five },
+		{ "f32", VGG_F32, 1, five },
+		{ "u8", VGG_U8, 1, five },
+		{ "f64", VGG_F64, 1, five },
+		{ "i64", VGG_I64, 0, no_shape },
+		{ "bf16", VGG_BF16, 1, five },
+		{ "i32", VGG_I32, 1, five },
 		{ "weights", VGG_I8, 1, many },
 		{ "square", VGG_F32, 2, square },
 	};
@@ -506,8 +511,8 @@ TEST(what_cannot_be_stored_is_refused)
 	static const int64_t one[] = { 1 }, huge[] = { INT64_MAX, 4 };
 	struct vgg_st_out out = { 0 };
 
-	EXPECT_EQ(-EINVAL, vgg_st_out_add(&out, "__metadata__", VGG_I8, 1, one,
-					  ""));
+	EXPECT_EQ(-EINVAL,
+		  vgg_st_out_add(&out, "__metadata__", VGG_I8, 1, one, ""));
 	EXPECT_EQ(-EINVAL, vgg_st_out_add(&out, "a", VGG_I8, 9, one, ""));
 	EXPECT_EQ(-EINVAL, vgg_st_out_add(&out, "a", VGG_I8, 2, huge, ""));
 	EXPECT_STREQ("tensor \"a\" cannot be stored", vgg_error_last()->what);
@@ -535,8 +540,8 @@ TEST(many_tensors_are_found)
 	for (int i = 0; i < 3000; i++) {
 		data[i] = (uint8_t)(i * 31 >> 3);
 		snprintf(name, sizeof(name), "t%d", i);
-		ASSERT_EQ(0, vgg_st_out_add(&out, name, VGG_U8, 1, one,
-					    &data[i]));
+		ASSERT_EQ(0,
+			  vgg_st_out_add(&out, name, VGG_U8, 1, one, &data[i]));
 	}
 	ASSERT_EQ(0, vgg_st_open(&st, write_out(&out, &file), &file));
 	for (int i = 0; i < 3000; i++) {

@@ -28,7 +28,8 @@ static size_t dtype_bytes(const char *dtype)
 
 static void begin(struct builder *b, const char *dtype)
 {
-	*b = (struct builder){ .room = 1 << 16, .dtype = dtype,
+	*b = (struct builder){ .room = 1 << 16,
+			       .dtype = dtype,
 			       .each = dtype_bytes(dtype) };
 	b->header = calloc(1, b->room);
 	b->header_bytes = (size_t)sprintf(b->header, "{");
@@ -169,10 +170,10 @@ FIXTURE_VARIANT(mini)
 	const char *dtype;
 };
 
-FIXTURE_VARIANT_ADD(mini, f32) { "F32" };
-FIXTURE_VARIANT_ADD(mini, f16) { "F16" };
-FIXTURE_VARIANT_ADD(mini, bf16) { "BF16" };
-FIXTURE_VARIANT_ADD(mini, f64) { "F64" };
+FIXTURE_VARIANT_ADD(mini, f32){ "F32" };
+FIXTURE_VARIANT_ADD(mini, f16){ "F16" };
+FIXTURE_VARIANT_ADD(mini, bf16){ "BF16" };
+FIXTURE_VARIANT_ADD(mini, f64){ "F64" };
 
 FIXTURE_SETUP(mini)
 {
@@ -242,8 +243,7 @@ static void expect_norm(const struct builder *b, const struct vgg_layer *l)
 	snprintf(name, sizeof(name), "%s.weight", l->name);
 	for (size_t i = number_of(b, name), c = 0; c < l->scale.count; c++) {
 		size_t n = l->scale.count;
-		double scale = value(i + c) /
-			       sqrt(value(i + 3 * n + c) + 1e-5);
+		double scale = value(i + c) / sqrt(value(i + 3 * n + c) + 1e-5);
 
 		EXPECT_NEAR(scale, vgg_blob_f32(&l->scale)[c], 1e-6 * scale);
 		EXPECT_NEAR(value(i + n + c) - value(i + 2 * n + c) * scale,
@@ -254,8 +254,8 @@ static void expect_norm(const struct builder *b, const struct vgg_layer *l)
 /* The architecture is found by the tensors. */
 TEST_F(mini, is_imported_with_every_weight_in_place)
 {
-	ASSERT_EQ(0, vgg_import_safetensors(PATH, &self->b.file, NULL,
-					    self->m));
+	ASSERT_EQ(0,
+		  vgg_import_safetensors(PATH, &self->b.file, NULL, self->m));
 	EXPECT_STREQ("minivgg_cifar10", self->m->arch);
 	EXPECT_EQ(0, vgg_model_infer(self->m));
 	EXPECT_EQ(10, vgg_model_output(self->m)->dim[1]);
@@ -342,8 +342,7 @@ static const struct {
 	{ "features.10.running_var", "features.10.running_far", -EBADMSG,
 	  "tensor \"features.10.running_var\" is missing: expected [64]" },
 	{ "features.13.num_batches_tracked", "features.13.num_batches_cracked",
-	  -EBADMSG,
-	  "tensor \"features.13.num_batches_cracked\" has no place" },
+	  -EBADMSG, "tensor \"features.13.num_batches_cracked\" has no place" },
 	{ "[32,3,3,3]", "[3,32,3,3]", -ERANGE,
 	  "tensor \"features.0.weight\": expected [32, 3, 3, 3], found "
 	  "[3, 32, 3, 3]" },
@@ -416,9 +415,10 @@ TEST(halves_are_converted_exactly)
 		uint16_t bits;
 		double x;
 	} halves[] = {
-		{ 0x0001, 0x1p-24 }, { 0x83ff, -0x1.ff8p-15 },
-		{ 0x0400, 0x1p-14 }, { 0x3c00, 1 }, { 0xfbff, -65504 },
-		{ 0x8000, -0.0 }, { 0x3555, 0x1.554p-2 },
+		{ 0x0001, 0x1p-24 },	{ 0x83ff, -0x1.ff8p-15 },
+		{ 0x0400, 0x1p-14 },	{ 0x3c00, 1 },
+		{ 0xfbff, -65504 },	{ 0x8000, -0.0 },
+		{ 0x3555, 0x1.554p-2 },
 	};
 	struct vgg_model *m = vgg_model_new();
 	struct builder b;
@@ -449,8 +449,9 @@ TEST(other_architectures_are_named)
 	begin(&b, "F32");
 	add_mini(&b, 10, 8);
 	end_with_values(&b);
-	expect_refused(&b, "vgg16", -ERANGE, "\"features.0.weight\": expected "
-					     "[64, 3, 3, 3]");
+	expect_refused(&b, "vgg16", -ERANGE,
+		       "\"features.0.weight\": expected "
+		       "[64, 3, 3, 3]");
 	EXPECT_STREQ("name what the tensors fit: minivgg_cifar10",
 		     vgg_error_last()->next_step);
 	drop(&b);
@@ -466,8 +467,8 @@ TEST(unknown_architectures_are_refused)
 	end_with_values(&b);
 	expect_refused(&b, NULL, -EOPNOTSUPP,
 		       "the 2 tensors are those of no architecture");
-	EXPECT_EQ(-EOPNOTSUPP, vgg_import_safetensors(PATH, &b.file, "alexnet",
-						      m));
+	EXPECT_EQ(-EOPNOTSUPP,
+		  vgg_import_safetensors(PATH, &b.file, "alexnet", m));
 	EXPECT_CONTAINS(vgg_error_last()->what, "\"alexnet\"");
 	EXPECT_STREQ(PATH, vgg_error_last()->where);
 	EXPECT_CONTAINS(vgg_error_last()->next_step, "vgg16");
@@ -546,10 +547,15 @@ TEST(timm_s_names_are_known)
 	EXPECT_EQ(64, m->input.dim[3]);
 	EXPECT_EQ(73, m->preprocess.resize);
 	EXPECT_EQ(5, vgg_model_output(m)->dim[1]);
-	EXPECT_NEAR(0.5, vgg_blob_f32(&layer(m, "classifier.0")->weight)
-				 [2048 * 4095 + 77], 0);
-	EXPECT_NEAR(0.25, vgg_blob_f32(&layer(m, "classifier.3")->weight)
-				  [4096 * 3 + 9], 0);
+	EXPECT_NEAR(
+		0.5,
+		vgg_blob_f32(
+			&layer(m, "classifier.0")->weight)[2048 * 4095 + 77],
+		0);
+	EXPECT_NEAR(
+		0.25,
+		vgg_blob_f32(&layer(m, "classifier.3")->weight)[4096 * 3 + 9],
+		0);
 	EXPECT_NEAR(0.125, vgg_blob_f32(&layer(m, "classifier.6")->bias)[4], 0);
 	vgg_model_free(m);
 	drop(&b);

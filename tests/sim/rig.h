@@ -21,10 +21,10 @@ struct rig_options {
 	const struct vgg_card *card; /* NULL: the default */
 	enum vgg_sim_order order;
 	int msi_vectors;
-	size_t memory; /* bytes, 0: 16 MiB */
+	size_t memory;		       /* bytes, 0: 16 MiB */
 	unsigned int sq_log2, cq_log2; /* 0: 4 */
-	bool no_map; /* the bus has read and write only */
-	bool no_setup; /* leave rings and masks alone */
+	bool no_map;		       /* the bus has read and write only */
+	bool no_setup;		       /* leave rings and masks alone */
 	bool no_master;
 };
 
@@ -48,7 +48,7 @@ struct rig {
 	int messages[4];
 	int line, pulses;
 	int kicks, logs;
-	char log[200]; /* the last line */
+	char log[200];	  /* the last line */
 	uint64_t refused; /* accesses where no memory is */
 	void (*on_read)(struct rig *rig, uint64_t addr); /* a hook for tests */
 };
@@ -95,7 +95,7 @@ void rig_add_plain(struct rig *rig, unsigned int opcode);
 
 /* The entry that rig_submit() would write for the stream; it starts anew. */
 struct vgg_hw_sqe rig_sqe(struct rig *rig);
-void rig_push(struct rig *rig, const struct vgg_hw_sqe *sqe); /* and ring */
+void rig_push(struct rig *rig, const struct vgg_hw_sqe *sqe);  /* and ring */
 void rig_place(struct rig *rig, const struct vgg_hw_sqe *sqe); /* no bell */
 void rig_ring(struct rig *rig);
 /* Calls vgg_sim_run(), sleeping as it asks, until it wants no more. */

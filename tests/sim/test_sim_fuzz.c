@@ -12,7 +12,7 @@
 struct fuzz {
 	struct rig *rig;
 	uint64_t random;
-	uint64_t arena; /* writable */
+	uint64_t arena;	 /* writable */
 	uint64_t canary; /* mapped read-only: nothing may change it */
 	uint8_t before[4096];
 };

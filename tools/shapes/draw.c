@@ -28,7 +28,7 @@ struct options {
 	int width, height, quality;
 	const char *cifar, *png, *jpeg;
 	int list;
-	int sized, graded;	/* --size, --quality were given */
+	int sized, graded; /* --size, --quality were given */
 };
 
 typedef int (*image_writer)(const struct options *o, const char *path,
@@ -160,7 +160,7 @@ static int parse_options(struct options *o, int argc, char **argv)
 {
 	int letter, which = 0;
 
-	opterr = 0;	/* getopt's own messages would not mention --help */
+	opterr = 0; /* getopt's own messages would not mention --help */
 	while ((letter = getopt_long(argc, argv, "", long_options, &which)) !=
 	       -1) {
 		if (letter == '?')
@@ -169,9 +169,10 @@ static int parse_options(struct options *o, int argc, char **argv)
 		if (letter == 'h')
 			return 1;
 		if (parse_option(o, letter, optarg)) {
-			fprintf(stderr, "shapes-draw: bad value '%s' for --%s; "
-				"try --help\n", optarg,
-				long_options[which].name);
+			fprintf(stderr,
+				"shapes-draw: bad value '%s' for --%s; "
+				"try --help\n",
+				optarg, long_options[which].name);
 			return -EINVAL;
 		}
 	}

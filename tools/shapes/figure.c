@@ -11,8 +11,8 @@ int figure_is_texture(const struct figure *f)
 	return f->kind >= SHAPE_STRIPES;
 }
 
-static void frame_apply(const struct frame *f, double u, double v,
-			double *x, double *y)
+static void frame_apply(const struct frame *f, double u, double v, double *x,
+			double *y)
 {
 	u -= f->origin[0];
 	v -= f->origin[1];
@@ -70,7 +70,8 @@ static void side_init(struct polygon_side *side, const double *from,
 	side->x0 = low[0];
 	/* A level side is never crossed, its slope never used. */
 	side->slope = low[1] < high[1] ?
-		      (high[0] - low[0]) / (high[1] - low[1]) : 0.0;
+			      (high[0] - low[0]) / (high[1] - low[1]) :
+			      0.0;
 }
 
 static void polygon_init(struct polygon *p, double corner[][2], int corners)
@@ -138,10 +139,11 @@ static void star_init(struct polygon *p, struct rand_stream *rs)
 static void cross_init(struct polygon *p, struct rand_stream *rs)
 {
 	double w = rand_range(rs, 0.2, 0.33);
-	const double e = 0.94;	/* 0.94^2 + 0.33^2 < 1 */
+	const double e = 0.94; /* 0.94^2 + 0.33^2 < 1 */
 	double corner[12][2] = {
-		{ -w, -e }, { w, -e }, { w, -w }, { e, -w }, { e, w }, { w, w },
-		{ w, e }, { -w, e }, { -w, w }, { -e, w }, { -e, -w }, { -w, -w },
+		{ -w, -e }, { w, -e }, { w, -w },  { e, -w },
+		{ e, w },   { w, w },  { w, e },   { -w, e },
+		{ -w, w },  { -e, w }, { -e, -w }, { -w, -w },
 	};
 
 	polygon_init(p, corner, 12);

@@ -34,8 +34,8 @@ struct frame {
 
 /* One side, with what the crossing test needs computed beforehand. */
 struct polygon_side {
-	double y0, y1;		/* y0 < y1 */
-	double x0, slope;	/* x = x0 + (y - y0) * slope */
+	double y0, y1;	  /* y0 < y1 */
+	double x0, slope; /* x = x0 + (y - y0) * slope */
 };
 
 struct polygon {
@@ -44,12 +44,12 @@ struct polygon {
 };
 
 struct texture {
-	double duty;		/* covered share of a stripe's period */
+	double duty; /* covered share of a stripe's period */
 	double wave, wave_rate, wave_phase;
 	double dot_radius, dot_jitter;
 	int staggered;
 	uint64_t key;
-	int patched;		/* fills the patch only */
+	int patched; /* fills the patch only */
 	struct frame patch;
 	double wobble, wobble_phase[2];
 };
@@ -57,9 +57,9 @@ struct texture {
 struct figure {
 	enum shape_class kind;
 	struct frame frame;
-	double hole_x, hole_radius;	/* ring and crescent */
-	struct polygon polygon;		/* triangle to cross */
-	struct texture texture;		/* stripes to dots */
+	double hole_x, hole_radius; /* ring and crescent */
+	struct polygon polygon;	    /* triangle to cross */
+	struct texture texture;	    /* stripes to dots */
 };
 
 int figure_is_texture(const struct figure *f);

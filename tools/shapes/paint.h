@@ -12,9 +12,9 @@ struct colour {
 enum paint_kind {
 	PAINT_PLAIN,
 	PAINT_GRADIENT,
-	PAINT_MOTTLED,	/* smooth noise */
-	PAINT_SPLIT,	/* two halves along a line */
-	PAINT_WOVEN,	/* a faint, fine weave */
+	PAINT_MOTTLED, /* smooth noise */
+	PAINT_SPLIT,   /* two halves along a line */
+	PAINT_WOVEN,   /* a faint, fine weave */
 	PAINT_KINDS
 };
 

@@ -74,7 +74,8 @@ static inline int rand_chance(struct rand_stream *s, double probability)
 /* The value at an integer lattice point, for textures without a table. */
 static inline double rand_lattice(uint64_t key, int64_t i, int64_t j)
 {
-	return rand_to_unit(rand_mix(rand_mix(key ^ (uint64_t)i) + (uint64_t)j));
+	return rand_to_unit(
+		rand_mix(rand_mix(key ^ (uint64_t)i) + (uint64_t)j));
 }
 
 static inline int64_t floor_int(double x)
@@ -104,9 +105,21 @@ static inline double sin_turn(double t)
 		t = -0.5 - t;
 	x = t * 6.283185307179586;
 	y = x * x;
-	return x * (1.0 - y / 6.0 * (1.0 - y / 20.0 * (1.0 - y / 42.0 *
-	       (1.0 - y / 72.0 * (1.0 - y / 110.0 * (1.0 - y / 156.0 *
-	       (1.0 - y / 210.0)))))));
+	return x *
+	       (1.0 -
+		y / 6.0 *
+			(1.0 -
+			 y / 20.0 *
+				 (1.0 -
+				  y / 42.0 *
+					  (1.0 -
+					   y / 72.0 *
+						   (1.0 -
+						    y / 110.0 *
+							    (1.0 -
+							     y / 156.0 *
+								     (1.0 -
+								      y / 210.0)))))));
 }
 
 static inline double cos_turn(double t)

@@ -10,10 +10,9 @@
 /* Classes come in shuffled blocks, so that any long enough set is balanced. */
 static enum shape_class choose_class(uint64_t seed, uint64_t index)
 {
-	struct rand_stream rs = {
-		rand_key(seed ^ CLASS_STREAM, index / CLASSES)
-	};
-	int order[CLASSES];
+	struct rand_stream rs = { rand_key(seed ^ CLASS_STREAM,
+					   index / CLASSES) };
+	int order[CLASSES] = { 0 };
 	int i;
 
 	for (i = 0; i < CLASSES; i++) {

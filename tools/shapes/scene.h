@@ -17,9 +17,9 @@ struct clutter {
 };
 
 struct light {
-	double gain, slope[2];	/* brightness, and how it falls off */
-	double curve;		/* tone curve: v + curve * v * (1 - v) */
-	double noise;		/* standard deviation, pixel by pixel */
+	double gain, slope[2]; /* brightness, and how it falls off */
+	double curve;	       /* tone curve: v + curve * v * (1 - v) */
+	double noise;	       /* standard deviation, pixel by pixel */
 	uint64_t noise_key;
 };
 
@@ -30,7 +30,7 @@ struct scene {
 	int clutters;
 	struct clutter clutter[SCENE_CLUTTER];
 	struct light light;
-	double blur;		/* radius, in units of the plane */
+	double blur; /* radius, in units of the plane */
 };
 
 void scene_init(struct scene *s, uint64_t seed, uint64_t index);

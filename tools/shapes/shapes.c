@@ -19,19 +19,19 @@ _Static_assert(SHAPE_DOTS + 1 == SHAPES_CLASSES, "every class has a figure");
 #define FINE_BELOW 128
 
 struct raster {
-	int width, height;	/* pixels */
-	int fine;		/* samples per pixel and axis */
+	int width, height; /* pixels */
+	int fine;	   /* samples per pixel and axis */
 	int taps;
-	double *tap;		/* filter, normalised, centred on the pixel */
-	float *samples;		/* (height * fine) x (width * fine) x 3 */
-	float *narrow;		/* (height * fine) x width x 3 */
+	double *tap;	/* filter, normalised, centred on the pixel */
+	float *samples; /* (height * fine) x (width * fine) x 3 */
+	float *narrow;	/* (height * fine) x width x 3 */
 };
 
 const char *shapes_class_name(int label)
 {
 	static const char *const name[SHAPES_CLASSES] = {
-		"disc", "ring", "triangle", "square", "star",
-		"cross", "crescent", "stripes", "checkerboard", "dots",
+		"disc",	 "ring",     "triangle", "square",	 "star",
+		"cross", "crescent", "stripes",	 "checkerboard", "dots",
 	};
 
 	return label >= 0 && label < SHAPES_CLASSES ? name[label] : NULL;
@@ -188,10 +188,12 @@ static void filter_columns(const struct raster *r, const struct light *l,
 			double v = (y + 0.5 - 0.5 * r->height) * step;
 
 			for (i = 0; i < 3; i++, at++)
-				rgb[at] = expose(l, filter_line(r,
-						r->narrow + 3 * x + i,
-						r->height * r->fine, stride, y),
-						u, v, at);
+				rgb[at] = expose(
+					l,
+					filter_line(r, r->narrow + 3 * x + i,
+						    r->height * r->fine, stride,
+						    y),
+					u, v, at);
 		}
 }
 
