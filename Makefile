@@ -76,7 +76,7 @@ SUPPORT_cli  :=
 SONAME	:= libvggaccel.so.0
 
 .DEFAULT_GOAL := all
-.PHONY: all demo check bench arm64 style install deps clean model tests
+.PHONY: all demo check bench arm64 style install deps clean man model tests
 
 all: $(B)/vggctl $(B)/shapes-draw $(B)/vggaccel.pc
 
@@ -193,10 +193,17 @@ style: all
 model: all
 	tools/train/build-model
 
-install: all
+install: all man
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/include \
 		$(DESTDIR)$(PREFIX)/lib/pkgconfig \
-		$(DESTDIR)$(PREFIX)/share/vggaccel
+		$(DESTDIR)$(PREFIX)/share/vggaccel \
+		$(DESTDIR)$(PREFIX)/share/bash-completion/completions
+	for page in $(MAN); do \
+		install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man$${page##*.} \
+			$$page; \
+	done
+	$(B)/vggctl completion bash > \
+		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/vggctl
 	$(CC) $(CLI_OBJ) -L$(B) $(LDFLAGS) -lvggaccel -ljansson \
 		-o $(DESTDIR)$(PREFIX)/bin/vggctl
 	install -m 644 $(B)/$(SONAME) $(DESTDIR)$(PREFIX)/lib/
@@ -207,6 +214,13 @@ install: all
 	install -m 644 lib/model/shapes10.safetensors \
 		lib/model/imagenet_labels.txt firmware-sim/cards/*.card \
 		$(DESTDIR)$(PREFIX)/share/vggaccel/
+
+# Man pages, if scdoc is here (make deps installs it).
+MAN	:= $(patsubst lib/man/%.scd,$(B)/man/%,$(wildcard lib/man/*.scd))
+$(B)/man/%: lib/man/%.scd
+	@mkdir -p $(@D)
+	$(Q)scdoc < $< > $@
+man: $(MAN)
 
 clean:
 	rm -rf build

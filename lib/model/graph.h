@@ -133,7 +133,7 @@ struct vgg_layer {
 	struct vgg_blob qparam;	 /* [n][4] I32, struct vgg_qparam; CONV and AFFINE:
 				  * per channel; AVGPOOL: per number of taps */
 	bool qrelu;		 /* rectify the accumulator */
-	int qlo, qhi;		 /* clamp */
+	int qlo, qhi;		 /* clamp; PAD: qlo is the value */
 	struct vgg_blob table;	 /* LRN: its integer table, I32 */
 	const char *cpu_reason;	 /* why the card can't run the integer form;
 				  * constant text */

@@ -319,7 +319,9 @@ static int quantize_pad(struct context *c, struct vgg_layer *l,
 	double v = floor(l->pad_value / (double)in->scale + in->zero + 0.5);
 
 	no_residue(&c->residue);
+	/* The value padded with; nothing is clamped. */
 	l->qlo = v < -128 ? -128 : v > 127 ? 127 : (int)v;
+	l->qhi = 127;
 	return 0;
 }
 
