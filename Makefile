@@ -166,7 +166,7 @@ deps:
 
 demo:
 	@tools/deps build
-	@$(MAKE) --no-print-directory all
+	@$(MAKE) -s --no-print-directory -j$$(nproc) all
 	@echo
 	build/vggctl run samples/star.jpg
 

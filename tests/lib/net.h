@@ -4,6 +4,20 @@
 #define TEST_NET_H
 
 #include "model/graph.h"
+#include "util/error.h"
+#include "vgg_harness.h"
+
+/* Ends the test with the library's error unless the call returns 0. */
+#define OK(call)                                                               \
+	do {                                                                   \
+		if (call) {                                                    \
+			test_fail(__FILE__, __LINE__, "%s: %s: %s: %s", #call, \
+				  vgg_error_last()->name,                      \
+				  vgg_error_last()->where,                     \
+				  vgg_error_last()->what);                     \
+			TEST_END_;                                             \
+		}                                                              \
+	} while (0)
 
 /* A folded fp32 chain of random layers of every kind, random weights, with
  * preprocessing for its input; never NULL. */

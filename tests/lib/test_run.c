@@ -9,21 +9,9 @@
 
 #include "kernels/kernels.h"
 #include "net.h"
-#include "util/error.h"
 #include "vgg_harness.h"
 
 #define NETS (test_emulated() ? 8 : 60)
-
-#define OK(call)                                                               \
-	do {                                                                   \
-		if (call) {                                                    \
-			test_fail(__FILE__, __LINE__, "%s: %s: %s: %s", #call, \
-				  vgg_error_last()->name,                      \
-				  vgg_error_last()->where,                     \
-				  vgg_error_last()->what);                     \
-			TEST_END_;                                             \
-		}                                                              \
-	} while (0)
 
 struct way {
 	const char *device, *order, *card, *inject;
@@ -104,6 +92,7 @@ TEST_TIMEOUT(card_and_cpu_agree_on_random_networks, 120)
 		{ .device = "sim", .split = VGG_SPLIT_CPU, .threads = 2 },
 		{ .device = "sim",
 		  .threads = 1,
+		  .order = "dma-late", /* inputs are copied here */
 		  .card = profile("tiny", "onchip_kib 1\nlocal_mib 1\n") },
 		{ .device = "sim",
 		  .threads = 1,
