@@ -272,7 +272,9 @@ TEST(page_tables)
 		sqe.root = root;
 		ok += rig_execute_sqe(f.rig, &sqe).status == VGG_STATUS_OK;
 	}
-	EXPECT_GT(ok, 0);
+	/* About one in 150 tables maps what its command asks for. */
+	if (rounds >= 4000)
+		EXPECT_GT(ok, 0);
 	f.rig->refused = 0; /* wild pointers are part of it */
 	check(&f);
 	rig_destroy(f.rig);
