@@ -75,6 +75,7 @@ SUPPORT_cli  :=
 
 SONAME	:= libvggaccel.so.0
 
+.DELETE_ON_ERROR:
 .DEFAULT_GOAL := all
 .PHONY: all demo check bench arm64 style install deps clean man model tests
 
@@ -204,8 +205,8 @@ install: all man
 	done
 	$(B)/vggctl completion bash > \
 		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/vggctl
-	$(CC) $(CLI_OBJ) -L$(B) $(LDFLAGS) -lvggaccel -ljansson \
-		-o $(DESTDIR)$(PREFIX)/bin/vggctl
+	$(CC) $(CLI_OBJ) -L$(B) -Wl,-rpath,'$$ORIGIN/../lib' $(LDFLAGS) \
+		-lvggaccel -ljansson -o $(DESTDIR)$(PREFIX)/bin/vggctl
 	install -m 644 $(B)/$(SONAME) $(DESTDIR)$(PREFIX)/lib/
 	ln -sf $(SONAME) $(DESTDIR)$(PREFIX)/lib/libvggaccel.so
 	install -m 644 lib/include/vggaccel.h $(DESTDIR)$(PREFIX)/include/
@@ -219,7 +220,7 @@ install: all man
 MAN	:= $(patsubst lib/man/%.scd,$(B)/man/%,$(wildcard lib/man/*.scd))
 $(B)/man/%: lib/man/%.scd
 	@mkdir -p $(@D)
-	$(Q)scdoc < $< > $@
+	$(Q)sed 's|/usr/share/vggaccel|$(PREFIX)/share/vggaccel|g' $< | scdoc > $@
 man: $(MAN)
 
 clean:

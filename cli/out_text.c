@@ -121,12 +121,14 @@ static void bar(double share)
 {
 	static const char *const parts[] = { "",  "▏", "▎", "▍",
 					     "▌", "▋", "▊", "▉" };
-	int eighths = (int)(share * BAR_CELLS * 8 + 0.5);
+	/* Written so that NaN is nothing. */
+	double part = share > 0 ? (share < 1 ? share : 1) : 0;
+	int eighths = (int)(part * BAR_CELLS * 8 + 0.5);
 	int full = eighths / 8, i;
 
 	fputs(on(GREEN), stdout);
 	if (!unicode())
-		full = (int)(share * BAR_CELLS + 0.5);
+		full = (int)(part * BAR_CELLS + 0.5);
 	for (i = 0; i < full; i++)
 		fputs(unicode() ? "█" : "#", stdout);
 	if (unicode() && eighths % 8) {

@@ -113,6 +113,7 @@
 #define VGG_BAR0_SIZE		0x10000
 #define VGG_REG_MAGIC_VALUE	0x41474756 /* "VGGA" in memory order */
 #define VGG_HW_VERSION_VALUE	0x00010000 /* major << 16 | minor */
+#define VGG_FW_ABI_VALUE	1u
 #define VGG_HW_VERSION_MAJOR(v)	((v) >> 16)
 
 /*
@@ -128,7 +129,7 @@
 	/* ID: who the card is and what it can do; constant */ \
 	R(MAGIC,	  0x0000, VGG_REG_MAGIC_VALUE,	0xffffffff, 0, "VGGA") \
 	R(HW_VERSION,	  0x0004, VGG_HW_VERSION_VALUE, 0xffffffff, 0, "specification, major << 16 | minor") \
-	R(FW_ABI,	  0x0008, 1,	      0xffffffff, 0, "version of rings and commands") \
+	R(FW_ABI,	  0x0008, VGG_FW_ABI_VALUE, 0xffffffff, 0, "version of rings and commands") \
 	R(CAPS,		  0x000c, 0x0000001f, 0xffffffff, 0, "VGG_CAP_* bits") \
 	R(CAP_MAC,	  0x0010, 0x00200040, 0xffffffff, 0, "MAC array, columns << 16 | rows") \
 	R(CAP_CLOCK,	  0x0014, 200000,     0xffffffff, 0, "clock, kHz") \
@@ -501,8 +502,13 @@ struct vgg_hw_cmd_timestamp {
 #define VGG_SHIFT_MAX		62u
 #define VGG_PARAM_ALIGN		16u
 
+#ifdef __cplusplus
+#define VGG_HW_ASSERT static_assert
+#else
+#define VGG_HW_ASSERT _Static_assert
+#endif
 #define VGG_HW_SIZE(type, size) \
-	_Static_assert(sizeof(struct type) == (size), #type " has a wrong size")
+	VGG_HW_ASSERT(sizeof(struct type) == (size), #type " has a wrong size")
 VGG_HW_SIZE(vgg_hw_sqe, 64);
 VGG_HW_SIZE(vgg_hw_cqe, 32);
 VGG_HW_SIZE(vgg_hw_qparam, 16);
@@ -515,5 +521,6 @@ VGG_HW_SIZE(vgg_hw_cmd_conv, VGG_CMD_SIZE);
 VGG_HW_SIZE(vgg_hw_cmd_pool, VGG_CMD_SIZE);
 VGG_HW_SIZE(vgg_hw_cmd_timestamp, VGG_CMD_SIZE);
 #undef VGG_HW_SIZE
+#undef VGG_HW_ASSERT
 
 #endif

@@ -31,8 +31,9 @@ struct vgg_backend_ops {
 	/* Cache maintenance; NULL where memory is coherent. */
 	int (*buffer_prepare)(struct vgg_buffer *buffer, unsigned int access);
 	int (*buffer_finish)(struct vgg_buffer *buffer, unsigned int access);
+	/* May have to wait for room in the queue, at most timeout_ms. */
 	int (*submit)(struct vgg_backend *b, const struct vgg_job *job,
-		      uint64_t *ticket);
+		      uint32_t timeout_ms, uint64_t *ticket);
 	/* Waits at most timeout_ms; -ETIMEDOUT by DEVICE_TIMEOUT. The status is
 	 * in *c; a failed job is no failure here. */
 	int (*wait)(struct vgg_backend *b, uint64_t ticket, uint32_t timeout_ms,

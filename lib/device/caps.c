@@ -19,10 +19,12 @@ static int check_identity(uint32_t magic, uint32_t version, uint32_t abi)
 			"hardware version %u.%u, this library knows %u.x",
 			version >> 16, version & 0xffff,
 			VGG_HW_VERSION_VALUE >> 16);
-	if (!abi)
-		return vgg_fail(DEVICE_VERSION, "card",
-				"update the card's firmware",
-				"firmware without a queue interface");
+	if (abi != VGG_FW_ABI_VALUE)
+		return vgg_fail(
+			DEVICE_VERSION, "card", "update the card's firmware",
+			"firmware with queue interface %u, this library "
+			"speaks %u",
+			abi, VGG_FW_ABI_VALUE);
 	return 0;
 }
 

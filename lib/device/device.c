@@ -68,6 +68,8 @@ int vgg_device_open(const char *name, const struct vgg_device_options *options,
 	struct vgg_device *d;
 	int err;
 
+	if (options && vgg_check_struct(options->size, "device options"))
+		return -EINVAL;
 	if (options)
 		memcpy(&o, options,
 		       options->size < sizeof(o) ? options->size : sizeof(o));
@@ -97,7 +99,10 @@ void vgg_device_close(struct vgg_device *d)
 int vgg_device_info(struct vgg_device *d, struct vgg_device_info *info)
 {
 	struct vgg_device_info i = { .size = info->size };
-	int err = 0;
+	int err = vgg_check_struct(info->size, "device info");
+
+	if (err)
+		return err;
 
 	snprintf(i.name, sizeof(i.name), "CPU only");
 	if (d->backend)
@@ -123,6 +128,10 @@ int vgg_buffer_create(struct vgg_device *d, uint64_t bytes,
 
 	if (err)
 		return err;
+	if (place != VGG_BUFFER_HOST && place != VGG_BUFFER_LOCAL)
+		return vgg_fail(BAD_ARGUMENT, "buffer",
+				"use VGG_BUFFER_HOST or VGG_BUFFER_LOCAL",
+				"no place %d", (int)place);
 	if (!bytes || bytes > BUFFER_MAX)
 		return vgg_fail(
 			BAD_ARGUMENT, "buffer", "ask for 1 to 2^36 bytes",
@@ -175,10 +184,17 @@ int vgg_buffer_finish(struct vgg_buffer *buffer, unsigned int access)
 int vgg_submit(struct vgg_device *d, const struct vgg_job *job,
 	       uint64_t *ticket)
 {
+	struct vgg_job copy = { 0 };
 	int err = need_card(d, "jobs");
 
+	if (!err)
+		err = vgg_check_struct(job->size, "job");
+	if (err)
+		return err;
+	memcpy(&copy, job, job->size < sizeof(copy) ? job->size : sizeof(copy));
 	/* What the stream says is the card's to check, with its own names. */
-	return err ? err : d->backend->ops->submit(d->backend, job, ticket);
+	return d->backend->ops->submit(d->backend, &copy, d->timeout_ms,
+				       ticket);
 }
 
 static int job_failed(const struct vgg_completion *c)

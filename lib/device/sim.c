@@ -4,13 +4,13 @@
  * the card by registers, rings, page tables and interrupts only, and everything
  * it does the kernel module does, too.
  *
- * Memory is managed by one thread at a time, as vggaccel.h asks; jobs may be
- * submitted and awaited by several.
+ * Jobs may be submitted and awaited, and buffers managed, by several threads.
  *
  * One context, one submission and one completion ring. A ticket is the job's
  * sequence number; the results of the last RING jobs are kept until they are
  * waited for or overwritten.
  */
+#include <ctype.h>
 #include <endian.h>
 #include <errno.h>
 #include <pthread.h>
@@ -42,6 +42,7 @@ struct sim {
 	struct vgg_backend base;
 	struct vgg_card profile;
 	struct vgg_sim_inproc *card;
+	pthread_mutex_t memory_lock; /* the next four */
 	struct vgg_ranges va, bus, local;
 	struct vgg_mmu mmu;
 	struct vgg_sim_memory sq, cq;
@@ -50,10 +51,11 @@ struct sim {
 	 * card may answer with an interrupt at once, in the same thread. */
 	pthread_mutex_t event_lock;
 	pthread_cond_t event;
-	bool interrupted; /* since the last look at the ring */
+	uint64_t interrupts; /* seen so far */
 
 	pthread_mutex_t lock; /* all below */
 	uint64_t seq;	      /* of the next job */
+	uint32_t entries;     /* of each ring, a power of two */
 	uint32_t sq_tail, cq_head;
 	uint32_t generation; /* of the rings: counts resets */
 	uint64_t lost_irqs, strays;
@@ -90,7 +92,7 @@ static void on_irq(void *ctx, int vector)
 
 	(void)vector;
 	pthread_mutex_lock(&s->event_lock);
-	s->interrupted = true;
+	s->interrupts++;
 	pthread_cond_broadcast(&s->event);
 	pthread_mutex_unlock(&s->event_lock);
 }
@@ -98,20 +100,29 @@ static void on_irq(void *ctx, int vector)
 /*
  * Rings.
  */
-static void start_rings(struct sim *s)
+static int start_rings(struct sim *s)
 {
+	uint32_t log2 = reg(s, VGG_REG_CAP_LIMITS) >> 16;
+
+	log2 = log2 < RING_LOG2 ? log2 : RING_LOG2;
+	s->entries = 1u << log2;
 	memset(s->sq.map, 0, s->sq.bytes);
 	memset(s->cq.map, 0, s->cq.bytes);
 	s->sq_tail = s->cq_head = 0;
 	s->generation++;
 	set_reg(s, VGG_REG_SQ_BASE_LO, (uint32_t)s->sq.bus);
 	set_reg(s, VGG_REG_SQ_BASE_HI, (uint32_t)(s->sq.bus >> 32));
-	set_reg(s, VGG_REG_SQ_SIZE, RING_LOG2);
+	set_reg(s, VGG_REG_SQ_SIZE, log2);
 	set_reg(s, VGG_REG_CQ_BASE_LO, (uint32_t)s->cq.bus);
 	set_reg(s, VGG_REG_CQ_BASE_HI, (uint32_t)(s->cq.bus >> 32));
-	set_reg(s, VGG_REG_CQ_SIZE, RING_LOG2);
+	set_reg(s, VGG_REG_CQ_SIZE, log2);
 	set_reg(s, VGG_REG_IRQ_MASK, 0);
 	set_reg(s, VGG_REG_CTRL, VGG_CTRL_ENABLE);
+	if (reg(s, VGG_REG_CTRL) & VGG_CTRL_ENABLE)
+		return 0;
+	return vgg_fail(DEVICE_FAULT, "card", "report it",
+			"the card refuses its rings: %s",
+			vgg_status_name(reg(s, VGG_REG_ERR_CODE)));
 }
 
 static void keep_result(struct sim *s, const struct vgg_hw_cqe *e)
@@ -141,17 +152,17 @@ static bool reap(struct sim *s)
 	bool any = false;
 
 	for (;;) {
-		struct vgg_hw_cqe *e = &ring[s->cq_head % RING];
+		struct vgg_hw_cqe *e = &ring[s->cq_head % s->entries];
 		uint16_t phase = __atomic_load_n(&e->phase, __ATOMIC_ACQUIRE);
 
-		if ((le16toh(phase) & 1) == (s->cq_head / RING & 1))
+		if ((le16toh(phase) & 1) == (s->cq_head / s->entries & 1))
 			break;
 		keep_result(s, e);
 		s->cq_head++;
 		any = true;
 	}
 	if (any)
-		set_reg(s, VGG_REG_DB_CQ_HEAD, s->cq_head % RING);
+		set_reg(s, VGG_REG_DB_CQ_HEAD, s->cq_head % s->entries);
 	return any;
 }
 
@@ -175,9 +186,20 @@ static bool passed(const struct timespec *t)
 	       (now.tv_sec == t->tv_sec && now.tv_nsec >= t->tv_nsec);
 }
 
-/* Sleeps until an interrupt, but not for long: it may have been lost, or the
- * card may be. Gives up the lock meanwhile. */
-static void await_event(struct sim *s)
+static uint64_t interrupts(struct sim *s)
+{
+	uint64_t n;
+
+	pthread_mutex_lock(&s->event_lock);
+	n = s->interrupts;
+	pthread_mutex_unlock(&s->event_lock);
+	return n;
+}
+
+/* Sleeps until there are more interrupts than the caller had seen before it
+ * looked at the ring; not for long, as one may have been lost, or the card may
+ * be. Gives up the lock meanwhile. */
+static void await_event(struct sim *s, uint64_t seen)
 {
 	struct timespec until;
 	bool interrupted;
@@ -185,10 +207,9 @@ static void await_event(struct sim *s)
 	deadline_in(&until, POLL_MS);
 	pthread_mutex_unlock(&s->lock);
 	pthread_mutex_lock(&s->event_lock);
-	while (!s->interrupted && !passed(&until))
+	while (s->interrupts == seen && !passed(&until))
 		pthread_cond_timedwait(&s->event, &s->event_lock, &until);
-	interrupted = s->interrupted;
-	s->interrupted = false;
+	interrupted = s->interrupts != seen;
 	pthread_mutex_unlock(&s->event_lock);
 	pthread_mutex_lock(&s->lock);
 	if (interrupted)
@@ -227,8 +248,7 @@ static int recover(struct sim *s)
 			r->c.status = VGG_STATUS_ABORTED;
 		r->done = true;
 	}
-	start_rings(s);
-	return 0;
+	return start_rings(s);
 }
 
 static int timed_out(struct sim *s, uint64_t ticket, uint32_t timeout_ms)
@@ -259,13 +279,15 @@ static int sim_wait(struct vgg_backend *b, uint64_t ticket, uint32_t timeout_ms,
 			       "wait for a job before submitting 64 others",
 			       "no job %llu", (unsigned long long)ticket);
 	while (!err && !r->done) {
+		uint64_t seen = interrupts(s);
+
 		reap(s);
 		if (r->done)
 			break;
 		if (passed(&until)) {
 			err = timed_out(s, ticket, timeout_ms);
 		} else {
-			await_event(s);
+			await_event(s, seen);
 			err = check_alive(s);
 		}
 	}
@@ -276,20 +298,31 @@ static int sim_wait(struct vgg_backend *b, uint64_t ticket, uint32_t timeout_ms,
 }
 
 static int sim_submit(struct vgg_backend *b, const struct vgg_job *job,
-		      uint64_t *ticket)
+		      uint32_t timeout_ms, uint64_t *ticket)
 {
 	struct sim *s = to_sim(b);
+	struct timespec until;
 	struct vgg_hw_sqe *e;
 	int err;
 
 	pthread_mutex_lock(&s->lock);
+	deadline_in(&until, timeout_ms);
 	err = check_alive(s);
 	/* One place stays free, so that full and empty differ. */
-	while (!err && s->seq >= RING - 1 &&
-	       !s->results[(s->seq - (RING - 1)) % RING].done) {
-		if (!reap(s))
-			await_event(s);
-		err = check_alive(s);
+	while (!err && s->seq >= s->entries - 1 &&
+	       !s->results[(s->seq - (s->entries - 1)) % RING].done) {
+		uint64_t seen = interrupts(s);
+
+		if (reap(s))
+			continue;
+		if (passed(&until)) {
+			err = timed_out(s, s->seq - (s->entries - 1),
+					timeout_ms);
+			/* What waited is over, but so is this attempt. */
+		} else {
+			await_event(s, seen);
+			err = check_alive(s);
+		}
 	}
 	if (!err) {
 		*ticket = s->seq;
@@ -305,7 +338,7 @@ static int sim_submit(struct vgg_backend *b, const struct vgg_job *job,
 			.generation = htole32(s->generation),
 		};
 		s->seq++;
-		s->sq_tail = (s->sq_tail + 1) % RING;
+		s->sq_tail = (s->sq_tail + 1) % s->entries;
 		set_reg(s, VGG_REG_DB_SQ_TAIL, s->sq_tail);
 	}
 	pthread_mutex_unlock(&s->lock);
@@ -323,7 +356,10 @@ static int place_buffer(struct sim *s, struct sim_buffer *b,
 	uint64_t to;
 	int err;
 
-	err = vgg_ranges_take(&s->va, b->pages, align, &b->base.address);
+	/* One page stays unmapped behind it, so that a command that runs over
+	 * a buffer's end faults. */
+	err = vgg_ranges_take(&s->va, b->pages + VGG_PAGE_SIZE, align,
+			      &b->base.address);
 	if (err)
 		return err;
 	if (place == VGG_BUFFER_LOCAL) {
@@ -349,7 +385,7 @@ err_memory:
 	else
 		vgg_sim_memory_free(s->card, &s->bus, &b->memory);
 err_va:
-	vgg_ranges_give(&s->va, b->base.address, b->pages);
+	vgg_ranges_give(&s->va, b->base.address, b->pages + VGG_PAGE_SIZE);
 	return err;
 }
 
@@ -364,7 +400,9 @@ static int sim_buffer_create(struct vgg_backend *backend, uint64_t bytes,
 	if (!b)
 		return vgg_fail_memory("a buffer");
 	b->pages = (bytes + VGG_PAGE_SIZE - 1) & ~(uint64_t)(VGG_PAGE_SIZE - 1);
+	pthread_mutex_lock(&s->memory_lock);
 	err = place_buffer(s, b, place);
+	pthread_mutex_unlock(&s->memory_lock);
 	if (!err) {
 		*buffer = &b->base;
 		return 0;
@@ -373,11 +411,14 @@ static int sim_buffer_create(struct vgg_backend *backend, uint64_t bytes,
 	if (err == -ENOMEM)
 		return vgg_fail_memory("a buffer");
 	return vgg_fail(DEVICE_MEMORY, "card",
-			"use a smaller network, or keep it in host memory",
+			place == VGG_BUFFER_LOCAL ? "use less, or host memory" :
+						    "use smaller buffers",
 			"no room for %llu bytes of %s memory, %llu are free",
 			(unsigned long long)bytes,
 			place == VGG_BUFFER_LOCAL ? "on-board" : "host",
-			(unsigned long long)s->local.free);
+			(unsigned long long)(place == VGG_BUFFER_LOCAL ?
+						     s->local.free :
+						     s->bus.free));
 }
 
 static void sim_buffer_destroy(struct vgg_backend *backend,
@@ -386,12 +427,14 @@ static void sim_buffer_destroy(struct vgg_backend *backend,
 	struct sim *s = to_sim(backend);
 	struct sim_buffer *b = (struct sim_buffer *)buffer;
 
+	pthread_mutex_lock(&s->memory_lock);
 	vgg_mmu_unmap(&s->mmu, b->base.address, b->pages);
 	if (b->base.place == VGG_BUFFER_LOCAL)
 		vgg_ranges_give(&s->local, b->local, b->pages);
 	else
 		vgg_sim_memory_free(s->card, &s->bus, &b->memory);
-	vgg_ranges_give(&s->va, b->base.address, b->pages);
+	vgg_ranges_give(&s->va, b->base.address, b->pages + VGG_PAGE_SIZE);
+	pthread_mutex_unlock(&s->memory_lock);
 	free(b);
 }
 
@@ -410,7 +453,9 @@ static int sim_info(struct vgg_backend *b, struct vgg_device_info *i)
 	pthread_mutex_lock(&s->lock);
 	err = vgg_read_capabilities(reg, s, i);
 	snprintf(i->name, sizeof(i->name), "%s", s->profile.name);
+	pthread_mutex_lock(&s->memory_lock);
 	i->local_free = s->local.free;
+	pthread_mutex_unlock(&s->memory_lock);
 	i->jobs = reg(s, VGG_REG_JOBS);
 	i->cycles = reg64(s, VGG_REG_CYCLES_LO);
 	i->mac_busy = reg64(s, VGG_REG_MAC_BUSY_LO);
@@ -439,6 +484,7 @@ static void sim_close(struct vgg_backend *b)
 	vgg_ranges_clear(&s->bus);
 	vgg_ranges_clear(&s->local);
 	pthread_cond_destroy(&s->event);
+	pthread_mutex_destroy(&s->memory_lock);
 	pthread_mutex_destroy(&s->event_lock);
 	pthread_mutex_destroy(&s->lock);
 	free(s);
@@ -478,6 +524,7 @@ struct injection {
 static int inject_option(char *word, struct injection *i)
 {
 	char *value = strchr(word, '='), *end;
+	unsigned long long number;
 	uint32_t *to = NULL;
 
 	if (value) {
@@ -491,9 +538,20 @@ static int inject_option(char *word, struct injection *i)
 	}
 	if (!to)
 		return -1;
-	*to = (uint32_t)strtoul(value, &end, 0);
-	return *value && !*end ? 0 : -1;
+	errno = 0;
+	number = strtoull(value, &end, 0);
+	*to = (uint32_t)number;
+	return isdigit((unsigned char)*value) && !*end && !errno &&
+			       number <= UINT32_MAX ?
+		       0 :
+		       -1;
 }
+
+static const char fault_names[] =
+	"use NAME[,after=N][,count=N][,arg=N] with one of"
+#define VGG_FAULT_NAME(name, id, text) " " #name
+	VGG_HW_FAULTS(VGG_FAULT_NAME);
+#undef VGG_FAULT_NAME
 
 /* "NAME[,after=N][,count=N][,arg=N]" */
 static int parse_injection(const char *text, struct injection *i)
@@ -510,22 +568,25 @@ static int parse_injection(const char *text, struct injection *i)
 		if (inject_option(word, i))
 			fault = -1;
 	if (fault < 0)
-		return vgg_fail(BAD_ARGUMENT, "inject",
-				"use NAME[,after=N][,count=N][,arg=N] with a "
-				"name of vggaccel_hw.h's fault table",
+		return vgg_fail(BAD_ARGUMENT, "inject", fault_names,
 				"\"%s\" is no fault", text);
 	i->fault = (uint32_t)fault;
 	return 0;
 }
 
-static void inject(struct sim *s, const struct injection *i)
+static int inject(struct sim *s, const struct injection *i)
 {
 	if (!i->fault)
-		return;
+		return 0;
+	if (!(reg(s, VGG_REG_CAPS) & VGG_CAP_INJECT))
+		return vgg_fail(BAD_ARGUMENT, "inject",
+				"set `inject 1` in the card profile",
+				"this card can't inject faults");
 	set_reg(s, VGG_REG_INJECT_AFTER, i->after);
 	set_reg(s, VGG_REG_INJECT_COUNT, i->count);
 	set_reg(s, VGG_REG_INJECT_ARG, i->arg);
 	set_reg(s, VGG_REG_INJECT_FAULT, i->fault);
+	return 0;
 }
 
 static int load_profile(struct sim *s, const char *path)
@@ -553,6 +614,7 @@ static void init_sync(struct sim *s)
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	pthread_cond_init(&s->event, &attr);
 	pthread_condattr_destroy(&attr);
+	pthread_mutex_init(&s->memory_lock, NULL);
 	pthread_mutex_init(&s->event_lock, NULL);
 	pthread_mutex_init(&s->lock, NULL);
 }
@@ -580,13 +642,11 @@ static int set_up(struct sim *s, const struct vgg_sim_options *o)
 static int probe(struct sim *s, const struct injection *i)
 {
 	struct vgg_device_info info = VGG_INIT(info);
-	int err;
+	int err = inject(s, i);
 
-	inject(s, i);
-	err = vgg_read_capabilities(reg, s, &info);
 	if (!err)
-		start_rings(s);
-	return err;
+		err = vgg_read_capabilities(reg, s, &info);
+	return err ? err : start_rings(s);
 }
 
 int vgg_sim_backend_open(const struct vgg_device_options *options,

@@ -41,6 +41,7 @@ int vgg_sim_memory_new(struct vgg_sim_inproc *card, struct vgg_ranges *bus,
 err_map:
 	munmap(m->map, m->bytes);
 err_bus:
+	m->map = NULL;
 	vgg_ranges_give(bus, m->bus, m->bytes);
 	return err;
 }

@@ -33,7 +33,11 @@ extern "C" {
 #endif
 
 /* struct vgg_session_options o = VGG_INIT(o); */
+#ifdef __cplusplus
+#define VGG_INIT(object) { sizeof(object) }
+#else
 #define VGG_INIT(object) { .size = sizeof(object) }
+#endif
 
 /* "major.minor.patch"; constant. */
 const char *vgg_version(void);
@@ -65,6 +69,7 @@ const char *vgg_version(void);
 	E(DEVICE_VERSION,    EPROTO,	 "device and library do not fit together") \
 	E(RESULT_MISMATCH,   EILSEQ,	 "card and CPU disagree") \
 	E(THREADS,	     EAGAIN,	 "threads cannot be started") \
+	E(NOT_FINITE,	     EDOM,	 "a number is NaN or infinite") \
 	E(INTERRUPTED,	     ECANCELED,	 "stopped by the caller")
 
 #define VGG_ERROR_ENUM(name, number, text) VGG_ERROR_##name,
@@ -76,7 +81,7 @@ struct vgg_error {
 	const char *name;	/* "MODEL_FORMAT" */
 	char where[256];	/* file, layer or device; may be empty */
 	char what[512];		/* one sentence */
-	char next_step[256];	/* one sentence; may be empty */
+	char next_step[384];	/* one sentence; may be empty */
 };
 
 /* The last error of this thread. Never NULL; valid until the next call into
@@ -98,7 +103,9 @@ struct vgg_device_options {
 	const char *order;	/* sim: "program" (default), "dma-late", "mac-late":
 				 * which legal order of the two engines to take */
 	const char *inject;	/* sim: fault to provoke, "NAME[,after=N][,count=N]
-				 * [,arg=N]"; see vggaccel_hw.h */
+				 * [,arg=N]"; see vggaccel_hw.h. `after` counts
+				 * all jobs; those that upload a session's
+				 * weights come first, one per layer and 4 MiB */
 	uint32_t timeout_ms;	/* wall-clock limit of a job; 0: 120 s */
 };
 
@@ -108,7 +115,7 @@ struct vgg_device_options {
  */
 int vgg_device_open(const char *name, const struct vgg_device_options *options,
 		    struct vgg_device **device);
-/* Waits for running jobs. NULL is allowed. */
+/* Ends jobs that still run. NULL is allowed. */
 void vgg_device_close(struct vgg_device *device);
 
 struct vgg_device_info {
@@ -166,7 +173,8 @@ struct vgg_completion {
 	uint32_t saturations;
 };
 
-/* Queues a job; *ticket names it for vgg_wait(). */
+/* Queues a job; *ticket names it for vgg_wait(). The results of the last 64 jobs
+ * are kept: one that is waited for later than that is no longer known. */
 int vgg_submit(struct vgg_device *device, const struct vgg_job *job,
 	       uint64_t *ticket);
 /* Waits for it. Returns 0 if it succeeded; else the error names the status and
@@ -330,7 +338,7 @@ struct vgg_result {
 	char sha256[65];	/* of the last integer tensor (int8), of the output
 				 * (fp32) */
 	uint64_t card_cycles;	/* card time, 0 without card */
-	uint64_t saturations;	/* counted by the card */
+	uint64_t saturations;	/* values that the card clamped; 0 without card */
 };
 
 /* Decodes, preprocesses as the model says, runs. */
@@ -339,7 +347,7 @@ int vgg_session_run_file(struct vgg_session *session, const char *path,
 int vgg_session_run_image(struct vgg_session *session,
 			  const struct vgg_image *image,
 			  struct vgg_result *result);
-/* A preprocessed float32 NCHW tensor of `count` elements. */
+/* A preprocessed float32 NCHW tensor of `count` finite elements. */
 int vgg_session_run_tensor(struct vgg_session *session, const float *input,
 			   size_t count, struct vgg_result *result);
 /* What preprocessing makes of an image: count = C * H * W floats, NCHW. */
@@ -352,8 +360,9 @@ const char *vgg_session_placement(const struct vgg_session *session);
 const char *vgg_session_layer_reason(const struct vgg_session *session,
 				     unsigned int layer, bool *on_card);
 
-/* The classes with the largest outputs, in falling order. If the network
- * doesn't end in a softmax, probabilities are its softmax. */
+/* The n classes with the largest outputs, in falling order; BAD_ARGUMENT if
+ * there are not so many. If the network doesn't end in a softmax, probabilities
+ * are its softmax. */
 struct vgg_top {
 	unsigned int class_;
 	float probability;

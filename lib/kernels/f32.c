@@ -51,7 +51,10 @@ static void load_rows(const struct vgg_conv_f32 *k, int y, float *to)
 	size_t left = (size_t)k->win.pad_left, have = (size_t)k->in_w;
 	int i, row;
 
-	if (have > width - left)
+	/* With a stride, the last pixels may not be needed, or none. */
+	if (left >= width)
+		have = 0;
+	else if (have > width - left)
 		have = width - left;
 	for (i = 0; i < k->win.kernel_h; i++, to += width * c) {
 		row = y * k->win.stride_h - k->win.pad_top + i;

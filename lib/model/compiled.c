@@ -262,7 +262,7 @@ static int check_integer(const struct reader *r, struct vgg_layer *l)
 
 	if (!l->out_q.known)
 		return bad(r, "quant", l->name);
-	if (l->in.rank == 3 || (l->in.rank > 1 && l->in.dim[0] != 1))
+	if (!vgg_one_image(l))
 		return bad(r, "batch of the integer form", l->name);
 	if (l->op == VGG_OP_CONV && !l->qweight.data)
 		return bad(r, "qweight", l->name);
@@ -422,7 +422,7 @@ static int read_layers(struct reader *r, const json_t *root)
 	r->model->integer_layers = (unsigned int)count;
 	for (i = 0; !err && i < (unsigned int)count; i++)
 		err = check_integer(r, &r->model->layers[i]);
-	return err;
+	return err || !count ? err : vgg_model_check_tail(r->model);
 }
 
 static int read_labels(struct reader *r, const json_t *root)
@@ -521,6 +521,8 @@ static int read_root(struct reader *r, const json_t *root)
 		err = get_quant(r, root, NULL, "input_quant", &m->in_q);
 	if (!err)
 		err = read_preprocess(r, root);
+	if (!err && m->preprocess.crop_w && !vgg_takes_images(m))
+		err = bad(r, "crop", "preprocess");
 	if (!err)
 		err = read_layers(r, root);
 	return err ? err : read_labels(r, root);

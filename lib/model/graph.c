@@ -258,9 +258,23 @@ static int window_out(int64_t in, int kernel, int stride, int before, int after,
 	return 0;
 }
 
+/* Larger ones make no sense and would overflow sizes further on. */
+static bool sane_window(const struct vgg_window *w)
+{
+	return w->kernel_h <= VGG_WINDOW_MAX && w->kernel_w <= VGG_WINDOW_MAX &&
+	       w->stride_h <= VGG_WINDOW_MAX && w->stride_w <= VGG_WINDOW_MAX &&
+	       w->pad_top <= VGG_WINDOW_MAX && w->pad_left <= VGG_WINDOW_MAX &&
+	       w->pad_bottom <= VGG_WINDOW_MAX &&
+	       w->pad_right <= VGG_WINDOW_MAX;
+}
+
 static int apply_window(const struct vgg_layer *l, const struct vgg_window *w,
 			int64_t in_h, int64_t in_w, int64_t *h, int64_t *out_w)
 {
+	if (!sane_window(w))
+		return vgg_fail(MODEL_UNSUPPORTED, l->name,
+				"use a smaller kernel, stride or padding",
+				"a window beyond %d", VGG_WINDOW_MAX);
 	if (window_out(in_h, w->kernel_h, w->stride_h, w->pad_top,
 		       w->pad_bottom, h) ||
 	    window_out(in_w, w->kernel_w, w->stride_w, w->pad_left,
@@ -273,6 +287,45 @@ static int apply_window(const struct vgg_layer *l, const struct vgg_window *w,
 				w->stride_w, w->pad_top, w->pad_left,
 				w->pad_bottom, w->pad_right, (long long)in_h,
 				(long long)in_w);
+	return 0;
+}
+
+bool vgg_takes_images(const struct vgg_model *m)
+{
+	const struct vgg_preprocess *p = &m->preprocess;
+
+	return p->crop_w && m->input.rank == 4 && m->input.dim[0] == 1 &&
+	       m->input.dim[1] == p->channels && m->input.dim[2] == p->crop_h &&
+	       m->input.dim[3] == p->crop_w;
+}
+
+static bool one_image(const struct vgg_shape *s)
+{
+	return s->rank != 3 && (s->rank == 1 || s->dim[0] == 1);
+}
+
+bool vgg_one_image(const struct vgg_layer *l)
+{
+	return one_image(&l->in) && one_image(&l->out);
+}
+
+int vgg_model_check_tail(const struct vgg_model *m)
+{
+	unsigned int i;
+
+	for (i = m->integer_layers; i < m->count; i++) {
+		const struct vgg_layer *l = &m->layers[i];
+
+		if (l->op == VGG_OP_CONV || l->op == VGG_OP_QUANTIZE ||
+		    l->op == VGG_OP_DEQUANTIZE)
+			return vgg_fail(
+				MODEL_UNSUPPORTED, l->name,
+				"run it with --precision fp32, or "
+				"import the fp32 network",
+				"%s behind a %s has no integer form",
+				vgg_op_name(l->op),
+				vgg_op_name(m->layers[m->integer_layers].op));
+	}
 	return 0;
 }
 
@@ -346,6 +399,13 @@ static int infer_conv(struct vgg_layer *l)
 		return 0;
 	}
 	err = apply_window(l, &l->win, l->in.dim[2], l->in.dim[3], &h, &w);
+	if (!err) {
+		/* What a fused pool reads must be a tensor of its own right. */
+		l->out.dim[1] = out_c;
+		l->out.dim[2] = h;
+		l->out.dim[3] = w;
+		err = vgg_shape_check(&l->out, l->name);
+	}
 	if (!err && l->has_pool)
 		err = apply_window(l, &l->pool, h, w, &h, &w);
 	if (err)
@@ -365,7 +425,8 @@ static int infer_pool(struct vgg_layer *l)
 		return err;
 	if (w->pad_top >= w->kernel_h || w->pad_bottom >= w->kernel_h ||
 	    w->pad_left >= w->kernel_w || w->pad_right >= w->kernel_w)
-		return vgg_fail(MODEL_SHAPE, l->name, NULL,
+		return vgg_fail(MODEL_SHAPE, l->name,
+				"export the network with less padding",
 				"padding of a pool must be smaller than its "
 				"%dx%d kernel",
 				w->kernel_h, w->kernel_w);
@@ -380,10 +441,12 @@ static int infer_pad(struct vgg_layer *l)
 
 	if (err)
 		return err;
-	if (l->win.pad_top < 0 || l->win.pad_bottom < 0 ||
-	    l->win.pad_left < 0 || l->win.pad_right < 0)
+	if (!sane_window(&l->win) || l->win.pad_top < 0 ||
+	    l->win.pad_bottom < 0 || l->win.pad_left < 0 ||
+	    l->win.pad_right < 0)
 		return vgg_fail(MODEL_UNSUPPORTED, l->name,
-				"use non-negative pads", "negative padding");
+				"use pads of 0 and more, below 4096",
+				"unsupported padding");
 	l->out = l->in;
 	l->out.dim[2] += l->win.pad_top + l->win.pad_bottom;
 	l->out.dim[3] += l->win.pad_left + l->win.pad_right;
@@ -432,7 +495,11 @@ static int infer_same(struct vgg_layer *l)
 		return vgg_fail(MODEL_SHAPE, l->name, NULL,
 				"axis %d of a rank-%d tensor", l->axis,
 				l->in.rank);
-	if (l->op == VGG_OP_LRN && (l->in.rank != 4 || l->lrn_size < 1))
+	if (l->op == VGG_OP_LRN &&
+	    (l->in.rank != 4 || l->lrn_size < 1 || l->lrn_size > 65536 ||
+	     !(l->lrn_bias > 0) || !(l->lrn_alpha >= 0) ||
+	     !isfinite(l->lrn_beta) || !isfinite(l->lrn_alpha) ||
+	     !isfinite(l->lrn_bias)))
 		return vgg_fail(MODEL_SHAPE, l->name, NULL,
 				"LRN over %d channels of a rank-%d tensor",
 				l->lrn_size, l->in.rank);

@@ -21,7 +21,8 @@
 
 #define VGG_RANK_MAX 4
 #define VGG_LAYERS_MAX 4096
-#define VGG_ELEMENTS_MAX ((int64_t)1 << 31) /* of one tensor */
+#define VGG_ELEMENTS_MAX ((int64_t)1 << 30) /* of one tensor: indices are int */
+#define VGG_WINDOW_MAX 4096 /* kernel, stride and padding of a window */
 
 struct vgg_shape {
 	int rank;
@@ -178,6 +179,14 @@ uint64_t vgg_layer_macs(const struct vgg_layer *l);
 uint64_t vgg_layer_parameters(const struct vgg_layer *l);
 /* The size of a CONV's output before its fused pool. */
 void vgg_conv_size(const struct vgg_layer *l, int64_t *h, int64_t *w);
+
+/* The network's input is one image of the preprocessing's size and channels. */
+bool vgg_takes_images(const struct vgg_model *m);
+/* The layer works on one image or vector at a time, as integer forms must. */
+bool vgg_one_image(const struct vgg_layer *l);
+/* What follows the integer layers is computed without weights and scales:
+ * MODEL_UNSUPPORTED if there is a layer that needs them. */
+int vgg_model_check_tail(const struct vgg_model *m);
 
 /* Importers; each fills a new model up to (not including) folding. */
 int vgg_import_onnx(const char *path, const struct vgg_file *file,

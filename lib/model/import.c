@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* From a source file, or nothing, to an fp32 network ready for execution. */
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -71,6 +72,10 @@ static int read_source(struct vgg_model *m, const char *path, const char *arch)
 		return vgg_fail(MODEL_FORMAT, path,
 				"check how the file was made or downloaded",
 				"the file is empty");
+	if (!vgg_st_probe(&m->file) && arch)
+		return vgg_fail(BAD_ARGUMENT, path, "leave out --arch",
+				"no safetensors file; others say themselves "
+				"what their architecture is");
 	if (!vgg_st_probe(&m->file))
 		return vgg_import_onnx(path, &m->file, m);
 	err = already_compiled(m, path, &compiled);
@@ -81,6 +86,42 @@ static int read_source(struct vgg_model *m, const char *path, const char *arch)
 				"run it with `vggctl run --model`",
 				"the file is a compiled model already");
 	return vgg_import_safetensors(path, &m->file, arch, m);
+}
+
+static int check_blob(const struct vgg_layer *l, const char *what,
+		      const struct vgg_blob *b)
+{
+	size_t i;
+
+	if (!b->data || b->dtype != VGG_F32)
+		return 0;
+	for (i = 0; i < b->count; i++)
+		if (!isfinite(vgg_blob_f32(b)[i]))
+			return vgg_fail(NOT_FINITE, l->name,
+					"check how the file was made",
+					"element %zu of its %s is %s", i, what,
+					isnan(vgg_blob_f32(b)[i]) ? "NaN" :
+								    "infinite");
+	return 0;
+}
+
+static int check_weights(const struct vgg_model *m)
+{
+	unsigned int i;
+	int err = 0;
+
+	for (i = 0; !err && i < m->count; i++) {
+		const struct vgg_layer *l = &m->layers[i];
+
+		err = check_blob(l, "weights", &l->weight);
+		if (!err)
+			err = check_blob(l, "bias", &l->bias);
+		if (!err)
+			err = check_blob(l, "scale", &l->scale);
+		if (!err)
+			err = check_blob(l, "shift", &l->shift);
+	}
+	return err;
 }
 
 /* "dir/vgg16.onnx" -> "vgg16" */
@@ -184,17 +225,27 @@ static int apply_labels(struct vgg_model *m, const struct vgg_import_options *o)
 int vgg_model_import(const char *path, const struct vgg_import_options *options,
 		     struct vgg_model **model)
 {
-	const struct vgg_import_options defaults = VGG_INIT(defaults);
-	const struct vgg_import_options *o = options ? options : &defaults;
-	struct vgg_model *m = vgg_model_new();
+	struct vgg_import_options copy = VGG_INIT(copy), *o = &copy;
+	struct vgg_model *m;
 	int err;
 
+	if (options && vgg_check_struct(options->size, "import options"))
+		return -EINVAL;
+	if (options)
+		memcpy(&copy, options,
+		       options->size < sizeof(copy) ? options->size :
+						      sizeof(copy));
+	m = vgg_model_new();
 	if (!m)
 		return -ENOMEM;
 	err = o->random_weights ? random_model(m, o) :
 				  read_source(m, path, o->arch);
 	if (!err)
-		err = vgg_error_at(vgg_model_fold(m), path);
+		err = vgg_model_fold(m);
+	if (!err)
+		err = check_weights(m);
+	if (err && path)
+		vgg_error_at(err, path);
 	if (!err)
 		err = set_name(m, path, o);
 	if (!err)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* What the public interface tells about a model. */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -55,6 +56,8 @@ int vgg_model_info(const struct vgg_model *m, struct vgg_model_info *info)
 	};
 	unsigned int k;
 
+	if (vgg_check_struct(info->size, "model info"))
+		return -EINVAL;
 	describe_input(m, &i);
 	for (k = 0; k < m->count; k++) {
 		i.macs += vgg_layer_macs(&m->layers[k]);
@@ -80,6 +83,8 @@ int vgg_model_layer(const struct vgg_model *m, unsigned int layer,
 	struct vgg_layer_info i = { .size = info->size };
 	const struct vgg_layer *l;
 
+	if (vgg_check_struct(info->size, "layer info"))
+		return -EINVAL;
 	if (layer >= m->count)
 		return vgg_fail(BAD_ARGUMENT, m->name, NULL, "layer %u of %u",
 				layer, m->count);

@@ -14,7 +14,9 @@
  *	offset = zy + round(t / sy)
  *
  * round(t / sy) is off by up to half a step, for all of a channel alike; the
- * next convolution's bias takes that back (see struct residue).
+ * next convolution's bias takes that back (see struct residue). Taps in the
+ * padding have no such error, so at the border of an image this corrects a
+ * little too much: less than the error it takes from all other pixels.
  *
  * The integer form covers a prefix of the chain. What follows the last integer
  * tensor (softmax) is computed in floating point.
@@ -30,7 +32,8 @@
 #include "model/quantize.h"
 #include "util/error.h"
 
-/* The known error of each channel of a tensor, in real units; all 0 mostly. */
+/* The known error of each channel of a tensor, in real units; all 0 mostly, and
+ * none where values may be clipped: those have lost it. */
 struct residue {
 	float *error;
 	size_t count; /* channels; 0: no error */
@@ -106,7 +109,7 @@ static float set_output(const struct vgg_layer *l, size_t c, double acc_scale,
 	post(l, c, &u, &t);
 	vgg_multiplier(acc_scale * u / l->out_q.scale, p);
 	exact = t / l->out_q.scale;
-	p->offset = l->out_q.zero + round32(exact);
+	p->offset = round32(l->out_q.zero + floor(exact + 0.5));
 	return (float)((floor(exact + 0.5) - exact) * l->out_q.scale);
 }
 
@@ -130,7 +133,7 @@ static double largest(const struct filter *f)
 
 	for (t = 0; t < f->taps; t++) {
 		v = fabs(weight_at(f, t));
-		top = v > top ? v : top;
+		top = v <= top ? top : v; /* NaN comes through */
 	}
 	return top;
 }
@@ -206,6 +209,11 @@ static int new_residue(struct residue *r, size_t count)
 	return 0;
 }
 
+static bool clips(const struct vgg_layer *l)
+{
+	return l->lo > -INFINITY || l->hi < INFINITY;
+}
+
 static void no_residue(struct residue *r)
 {
 	free(r->error);
@@ -241,11 +249,22 @@ static int quantize_conv(struct context *c, struct vgg_layer *l,
 		f.q = q + k * f.taps;
 		f.bias = l->bias.data ? vgg_blob_f32(&l->bias)[k] : 0;
 		f.bias -= residue_of(&c->residue, &f);
+		/* Nothing below ends with a number that is none. */
+		if (!isfinite(f.bias) || !isfinite(largest(&f))) {
+			free(next.error);
+			return vgg_fail(NOT_FINITE, l->name,
+					"check the model's weights",
+					"weights or bias of output channel %zu "
+					"are not finite",
+					k);
+		}
 		ws = quantize_filter(&f, in->scale, in->zero, ws, &param[k]);
 		next.error[k] = set_output(l, k, in->scale * ws, &param[k]);
 	}
 	no_residue(&c->residue);
 	c->residue = next;
+	if (clips(l))
+		no_residue(&c->residue);
 	set_clamp(l);
 	return 0;
 }
@@ -255,13 +274,23 @@ static int quantize_affine(struct context *c, struct vgg_layer *l,
 {
 	size_t n = (size_t)vgg_channels(&l->out), k;
 	struct vgg_qparam *param = vgg_blob_alloc(&l->qparam, VGG_I32, n * 4);
+	struct residue next = { 0 };
+	double u, t;
 
-	if (!param || new_residue(&c->residue, n))
+	if (!param || new_residue(&next, n))
 		return -ENOMEM;
 	for (k = 0; k < n; k++) {
 		param[k].bias = -in->zero;
-		c->residue.error[k] = set_output(l, k, in->scale, &param[k]);
+		next.error[k] = set_output(l, k, in->scale, &param[k]);
+		post(l, k, &u, &t);
+		if (c->residue.count)
+			next.error[k] += (float)u *
+					 c->residue.error[k % c->residue.count];
 	}
+	no_residue(&c->residue);
+	c->residue = next;
+	if (clips(l) || l->relu)
+		no_residue(&c->residue);
 	set_clamp(l);
 	return 0;
 }
@@ -406,16 +435,27 @@ static int find_prefix(const struct vgg_model *m, unsigned int *count)
 				"run it with --precision fp32",
 				"the network has no convolution or fully "
 				"connected layer to quantise");
-	for (; i < m->count; i++)
-		if (l[i].op == VGG_OP_CONV || l[i].op == VGG_OP_QUANTIZE ||
-		    l[i].op == VGG_OP_DEQUANTIZE)
-			return vgg_fail(MODEL_UNSUPPORTED, l[i].name,
-					"run it with --precision fp32, or "
-					"import the fp32 network",
-					"%s behind a %s has no integer form",
-					vgg_op_name(l[i].op),
-					vgg_op_name(l[*count].op));
 	return 0;
+}
+
+/* What would fail later, before anything is changed. */
+static int check_source(struct vgg_model *m, unsigned int *prefix)
+{
+	unsigned int before = m->integer_layers, i;
+	int err = find_prefix(m, prefix);
+
+	for (i = 0; !err && i < m->count; i++)
+		if (m->layers[i].op == VGG_OP_CONV && !m->layers[i].weight.data)
+			err = vgg_fail(MODEL_PRECISION, m->layers[i].name,
+				       "import the network again",
+				       "there are no floating-point weights to "
+				       "quantise");
+	if (err)
+		return err;
+	m->integer_layers = *prefix;
+	err = vgg_model_check_tail(m);
+	m->integer_layers = before;
+	return err;
 }
 
 static void forget(struct vgg_model *m)
@@ -452,21 +492,26 @@ static bool all_pinned(const struct vgg_model *m, unsigned int prefix)
 int vgg_model_quantize(struct vgg_model *m,
 		       const struct vgg_quantize_options *options)
 {
-	const struct vgg_quantize_options defaults = VGG_INIT(defaults);
+	struct vgg_quantize_options o = VGG_INIT(o);
 	struct context c = { .model = m };
 	struct vgg_range *ranges;
 	unsigned int prefix, i;
 	int err;
 
-	forget(m);
-	err = find_prefix(m, &prefix);
+	if (options && vgg_check_struct(options->size, "quantize options"))
+		return -EINVAL;
+	if (options)
+		memcpy(&o, options,
+		       options->size < sizeof(o) ? options->size : sizeof(o));
+	err = check_source(m, &prefix);
 	if (err)
 		return err;
+	forget(m);
 	ranges = calloc(m->count + 1, sizeof(*ranges));
 	if (!ranges)
 		return vgg_fail_memory("quantisation");
 	if (!all_pinned(m, prefix))
-		err = vgg_calibrate(m, options ? options : &defaults, ranges);
+		err = vgg_calibrate(m, &o, ranges);
 	c.ranges = ranges;
 	if (!m->in_q.pinned)
 		m->in_q = vgg_quant_of(ranges[0]);

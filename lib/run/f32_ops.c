@@ -28,11 +28,11 @@ static void finish(const struct vgg_layer *l, float *x, int64_t pixels,
 		for (c = 0; c < channels; c++) {
 			float v = x[c];
 
+			/* Written so that NaN stays NaN. */
 			if (l->relu)
-				v = v > 0 ? v : 0;
+				v = v < 0 ? 0 : v;
 			if (scale)
 				v = v * scale[c] + shift[c];
-			/* NaN stays NaN. */
 			v = v < l->lo ? l->lo : v;
 			x[c] = v > l->hi ? l->hi : v;
 		}

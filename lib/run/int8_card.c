@@ -255,7 +255,9 @@ static int upload_all(struct vgg_int8 *x)
 					VGG_BUFFER_HOST, &u.stream);
 	for (i = 0; !err && i < x->o.plan->count; i++) {
 		if (x->o.plan->layers[i].on_card)
-			err = upload(x, &u, i);
+			err = vgg_error_at(upload(x, &u, i),
+					   "while its weights were uploaded");
+		vgg_error_at(err, x->o.model->layers[i].name);
 		if (!err && x->o.progress &&
 		    x->o.progress(x->o.progress_ctx, "weights to the card",
 				  i + 1, x->o.plan->count))
@@ -360,8 +362,9 @@ int vgg_int8_run_segment(struct vgg_int8 *x, const struct vgg_segment *s,
 {
 	struct vgg_completion c = VGG_INIT(c);
 	int err = run_stream(x, s->stream, s->stream_bytes, s->first, &c);
+	unsigned int layer = c.tag < x->o.plan->count ? c.tag : s->first;
 
 	totals->cycles += c.cycles;
 	totals->saturations += c.saturations;
-	return err;
+	return vgg_error_at(err, x->o.model->layers[layer].name);
 }

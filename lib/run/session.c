@@ -65,12 +65,31 @@ void vgg_quantize_input(const struct vgg_model *m, const float *nchw,
 			to[p * c + i] = vgg_quantize_value(*nchw++, &m->in_q);
 }
 
-int vgg_check_count(const struct vgg_model *m, size_t count)
+/* The arithmetic behind would turn a NaN into some number, and so into a
+ * confident answer. */
+int vgg_check_finite(const float *x, size_t count, const char *where,
+		     const char *next_step)
+{
+	size_t i;
+
+	for (i = 0; i < count; i++)
+		if (!isfinite(x[i]))
+			return vgg_fail(NOT_FINITE, where, next_step,
+					"element %zu is %s", i,
+					isnan(x[i]) ? "NaN" : "infinite");
+	return 0;
+}
+
+int vgg_check_input(const struct vgg_model *m, const float *input, size_t count)
 {
 	char text[64];
 
+	if (!input)
+		return vgg_fail(BAD_ARGUMENT, "input", "give an array",
+				"the input is NULL");
 	if (count == (size_t)vgg_shape_count(&m->input))
-		return 0;
+		return vgg_check_finite(input, count, "input",
+					"check what made the array");
 	return vgg_fail(MODEL_SHAPE, m->name,
 			"give a float32 array of the network's input shape",
 			"the input has %zu values, the network takes %s", count,
@@ -167,6 +186,8 @@ int vgg_session_create(struct vgg_device *device, const struct vgg_model *model,
 	struct vgg_session *s;
 	int err;
 
+	if (options && vgg_check_struct(options->size, "session options"))
+		return -EINVAL;
 	if (options)
 		memcpy(&o, options,
 		       options->size < sizeof(o) ? options->size : sizeof(o));
@@ -291,9 +312,14 @@ static int run_int8(struct vgg_session *s, struct vgg_result *r)
 static int run_f32(struct vgg_session *s, struct vgg_result *r)
 {
 	double start = now_ms();
+	int err;
 
 	describe_output(s, vgg_f32_run(s->f32, s->input, NULL, NULL), r);
 	r->ms = now_ms() - start;
+	err = vgg_check_finite(r->output, r->count, "output",
+			       "check the model file and the input's range");
+	if (err)
+		return err;
 	hash(r->output, r->count * sizeof(float), r->sha256);
 	return 0;
 }
@@ -303,8 +329,10 @@ static int finish(struct vgg_session *s, struct vgg_result *result,
 		  double start)
 {
 	struct vgg_result r = { .size = result->size };
-	int err;
+	int err = vgg_check_struct(result->size, "result");
 
+	if (err)
+		return err;
 	r.preprocess_ms = now_ms() - start;
 	err = s->int8 ? run_int8(s, &r) : run_f32(s, &r);
 	if (!err)
@@ -316,7 +344,7 @@ int vgg_session_run_tensor(struct vgg_session *s, const float *input,
 			   size_t count, struct vgg_result *result)
 {
 	double start = now_ms();
-	int err = vgg_check_count(s->model, count);
+	int err = vgg_check_input(s->model, input, count);
 	int8_t *to;
 
 	if (err)
@@ -390,8 +418,10 @@ int vgg_session_preprocess(const struct vgg_session *s,
 	uint8_t *bytes;
 	int err = takes_images(s), c;
 
-	if (!err)
-		err = vgg_check_count(s->model, count);
+	if (!err && count != (size_t)vgg_shape_count(&s->model->input))
+		err = vgg_fail(MODEL_SHAPE, s->model->name,
+			       "make room for the network's input",
+			       "room for %zu values", count);
 	if (err)
 		return err;
 	bytes = malloc(count);

@@ -10,7 +10,11 @@ int8_t vgg_quantize_value(float v, const struct vgg_quant *q);
 /* NCHW floats to the int8 input tensor, in memory order. */
 void vgg_quantize_input(const struct vgg_model *m, const float *nchw,
 			int8_t *to);
-/* MODEL_SHAPE unless count is what the network takes. */
-int vgg_check_count(const struct vgg_model *m, size_t count);
+/* MODEL_SHAPE unless count is what the network takes, NOT_FINITE if a value
+ * isn't. */
+int vgg_check_input(const struct vgg_model *m, const float *input,
+		    size_t count);
+int vgg_check_finite(const float *x, size_t count, const char *where,
+		     const char *next_step);
 
 #endif

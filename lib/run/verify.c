@@ -181,7 +181,7 @@ int vgg_verify(struct vgg_device *device, const struct vgg_model *m,
 	       void *ctx)
 {
 	struct verify v = { .model = m, .device = device };
-	int err = vgg_check_count(m, count);
+	int err = vgg_check_input(m, input, count);
 
 	if (!err && !m->integer_layers)
 		err = vgg_fail(MODEL_PRECISION, m->name,

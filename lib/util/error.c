@@ -41,6 +41,15 @@ int vgg_fail_(enum vgg_error_code code, const char *where,
 	return -codes[code].number;
 }
 
+int vgg_check_struct(size_t size, const char *name)
+{
+	/* Smaller than any version of any of them; larger than all to come. */
+	if (size >= 2 * sizeof(size_t) && size <= 65536)
+		return 0;
+	return vgg_fail(BAD_ARGUMENT, name, "initialise it by VGG_INIT()",
+			"its size field says %zu bytes", size);
+}
+
 int vgg_fail_memory(const char *what)
 {
 	return vgg_fail(NO_MEMORY, NULL, "free memory or use a smaller network",

@@ -22,6 +22,9 @@ int vgg_fail_(enum vgg_error_code code, const char *where,
 #define vgg_fail(name, where, next_step, ...) \
 	vgg_fail_(VGG_ERROR_##name, where, next_step, __VA_ARGS__)
 
+/* BAD_ARGUMENT unless a caller's struct says a plausible size. */
+int vgg_check_struct(size_t size, const char *name);
+
 /* -ENOMEM, with what the memory was for. */
 int vgg_fail_memory(const char *what);
 

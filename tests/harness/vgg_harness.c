@@ -232,6 +232,10 @@ static int run_one(const struct test_case *test, const void *variant,
 		exit(status);
 	}
 	close(fds[1]);
+	if (pid < 0) { /* never kill(-(-1)): that is everybody */
+		close(fds[0]);
+		return report(number, name, -1, "fork failed");
+	}
 	child = pid;
 	setpgid(pid, pid);
 	timed_out = 0;
