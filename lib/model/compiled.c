@@ -328,7 +328,10 @@ static int read_op_fields(const struct reader *r, const json_t *o,
 			err = get_int(r, o, at, "min", -128, 0, &l->q_min);
 		return err ? err : get_int(r, o, at, "max", 0, 255, &l->q_max);
 	case VGG_OP_PAD:
-		return get_float(r, o, at, "value", &l->pad_value);
+		l->pad_value = -INFINITY;
+		return json_is_null(json_object_get(o, "value")) ?
+			       0 :
+			       get_float(r, o, at, "value", &l->pad_value);
 	case VGG_OP_RESHAPE:
 		return get_shape(r, o, at, "shape", &l->out);
 	default:

@@ -74,8 +74,8 @@ static void op_fields(json_t *o, const struct vgg_layer *l)
 		json_object_set_new(o, "max", json_integer(l->q_max));
 		break;
 	case VGG_OP_PAD:
-		json_object_set_new(o, "value",
-				    json_real((double)l->pad_value));
+		/* null: minus infinity, which a max-pool never chooses */
+		json_object_set_new(o, "value", bound_json(l->pad_value));
 		break;
 	case VGG_OP_RESHAPE:
 		json_object_set_new(o, "shape", shape_json(&l->out));
@@ -253,8 +253,18 @@ static int add_description(struct saver *s)
 {
 	json_t *o = model_json(s->model);
 	char *dump = json_dumps(o, JSON_COMPACT);
-	int err = dump ? vgg_st_out_meta(&s->out, VGG_COMPILED_KEY, dump) :
-			 vgg_fail_memory("a model's description");
+	int err;
+
+	/* What could not be built is left out: never write a part. */
+	if (json_array_size(json_object_get(o, "layers")) != s->model->count ||
+	    json_array_size(json_object_get(o, "labels")) != s->model->n_labels)
+		err = vgg_fail(BAD_ARGUMENT, s->model->name,
+			       "use UTF-8 names, and free memory",
+			       "a name is not UTF-8, or there is no memory");
+	else if (dump)
+		err = vgg_st_out_meta(&s->out, VGG_COMPILED_KEY, dump);
+	else
+		err = vgg_fail_memory("a model's description");
 
 	json_decref(o);
 	free(dump);

@@ -119,6 +119,7 @@ struct filter {
 	int8_t *q;
 	size_t taps;
 	double bias;
+	int lowest; /* int8 weight */
 };
 
 static double weight_at(const struct filter *f, size_t t)
@@ -151,10 +152,12 @@ static int64_t round_filter(const struct filter *f, double ws, int64_t *sum)
 
 	*sum = 0;
 	for (t = 0; t < f->taps; t++) {
-		/* -128 is left out: kernels that add two products in 16 bits
-		 * rely on it, and the range is symmetric then. */
+		/* Of our own choice -128 is left out: the range is symmetric,
+		 * and two products fit 16 bits. Given weights stay. */
 		v = floor(weight_at(f, t) / ws + 0.5);
-		f->q[t] = (int8_t)(v < -127 ? -127 : v > 127 ? 127 : v);
+		f->q[t] = (int8_t)(v < f->lowest ? f->lowest :
+				   v > 127	 ? 127 :
+						   v);
 		*sum += f->q[t];
 		magnitude += abs(f->q[t]);
 	}
@@ -247,6 +250,7 @@ static int quantize_conv(struct context *c, struct vgg_layer *l,
 				 (const uint16_t *)l->weight.data + k * f.taps :
 				 NULL;
 		f.q = q + k * f.taps;
+		f.lowest = ws > 0 ? -128 : -127;
 		f.bias = l->bias.data ? vgg_blob_f32(&l->bias)[k] : 0;
 		f.bias -= residue_of(&c->residue, &f);
 		/* Nothing below ends with a number that is none. */

@@ -510,4 +510,146 @@ TEST(calibration_folders_are_checked)
 	vgg_model_free(m);
 }
 
+/*
+ * Descriptions that are consistent JSON but no sound network; each was once a
+ * read or write out of bounds.
+ */
+static void expect_refused(struct vgg_model *m, const char *says)
+{
+	char path[256];
+	struct vgg_model *copy;
+	int err;
+
+	snprintf(path, sizeof(path), "%s", path_of("unsound"));
+	OK(vgg_model_save(m, path, VGG_KEEP_FP32));
+	err = vgg_model_load(path, &copy);
+	EXPECT_GT(0, err);
+	EXPECT_CONTAINS(vgg_error_last()->where, path);
+	EXPECT_CONTAINS(vgg_error_last()->what, says);
+	vgg_model_free(m);
+}
+
+static struct vgg_model *quantized(uint64_t seed)
+{
+	struct vgg_model *m = net_small(&seed);
+
+	net_quantize(m);
+	return m;
+}
+
+TEST(unsound_networks_are_refused)
+{
+	struct vgg_model *m = quantized(1);
+
+	m->preprocess.crop_w = m->preprocess.crop_h = 200;
+	expect_refused(m, "crop");
+	m = quantized(2);
+	m->integer_layers = 1; /* a convolution in the tail */
+	expect_refused(m, "behind");
+	m = quantized(3);
+	m->layers[0].win.pad_left = 1 << 20;
+	expect_refused(m, "window");
+	m = quantized(4);
+	((struct vgg_qparam *)m->layers[0].qparam.data)[1].shift = 63;
+	expect_refused(m, "shift");
+	m = quantized(5);
+	((struct vgg_qparam *)m->layers[0].qparam.data)[1].shift = 0;
+	expect_refused(m, "shift");
+	m = quantized(6);
+	m->input.dim[0] = 2;
+	expect_refused(m, "");
+}
+
+/* 1x1 with padding wider than a row and a stride that skips all of it. */
+TEST(wide_padding_in_fp32)
+{
+	struct vgg_model *m = vgg_model_new();
+	struct vgg_result r = VGG_INIT(r);
+	float x[4] = { 1, 2, 3, 4 };
+	struct vgg_layer *l;
+	uint64_t seed = 1;
+
+	m->input = (struct vgg_shape){ 4, { 1, 1, 4, 1 } };
+	l = push(m, VGG_OP_CONV);
+	floats(&l->weight, 1, 1, 1, &seed);
+	l->win.stride_h = l->win.stride_w = 10;
+	l->win.pad_left = 39;
+	OK(vgg_model_infer(m));
+	OK(infer(m, VGG_PRECISION_FP32, x, &r, NULL));
+	vgg_model_free(m);
+}
+
+/* What can't be written is refused, not left out. */
+TEST(names_that_are_no_utf8_are_refused)
+{
+	struct vgg_model *m = quantized(7);
+	const char *path = path_of("name");
+
+	m->layers[0].name[0] = '\xff';
+	EXPECT_EQ(-EINVAL, vgg_model_save(m, path, VGG_KEEP_FP32));
+	EXPECT_NE(0, access(path, F_OK));
+	vgg_model_free(m);
+}
+
+/* Padding before a max-pool is minus infinity. */
+TEST(infinite_padding_survives_a_file)
+{
+	uint64_t seed = 18;
+	struct vgg_model *m = net_small(&seed), *copy;
+	struct vgg_layer *l;
+
+	while (m->count > 1) /* the convolution stays */
+		vgg_model_remove(m, 1);
+	l = push(m, VGG_OP_PAD);
+	l->win.pad_top = 1;
+	l->pad_value = -INFINITY;
+	OK(vgg_model_infer(m));
+	OK(vgg_model_save(m, path_of("pad"), VGG_KEEP_FP32));
+	OK(vgg_model_load(path_of("pad"), &copy));
+	EXPECT_TRUE(copy->layers[1].pad_value == -INFINITY);
+	vgg_model_free(copy);
+	vgg_model_free(m);
+}
+
+/* int8 weights that a graph brings along keep their bytes, -128 included. */
+TEST(given_weights_keep_their_bytes)
+{
+	uint64_t seed = 19;
+	struct vgg_model *m = net_small(&seed);
+	struct vgg_layer *l = &m->layers[0];
+	float *w = (float *)l->weight.data, *ws;
+	const int8_t *q;
+	size_t i;
+
+	ws = vgg_blob_alloc(&l->weight_scale, VGG_F32, 4);
+	for (i = 0; i < 4; i++)
+		ws[i] = 0.01f;
+	for (i = 0; i < l->weight.count; i++)
+		w[i] = (float)((int)(i * 37 % 256) - 128) * 0.01f;
+	net_quantize(m);
+	q = l->qweight.data;
+	for (i = 0; i < l->weight.count; i++)
+		EXPECT_EQ((int)(i * 37 % 256) - 128, q[i]);
+	vgg_model_free(m);
+}
+
+TEST(a_failed_quantisation_loses_nothing)
+{
+	uint64_t seed = 17;
+	struct vgg_model *m = net_small(&seed), *copy;
+	struct vgg_result a = VGG_INIT(a), b = VGG_INIT(b);
+	float *x = net_input(m, &seed);
+
+	net_quantize(m);
+	OK(vgg_model_save(m, path_of("int8"), VGG_KEEP_NONE));
+	OK(vgg_model_load(path_of("int8"), &copy));
+	EXPECT_EQ(-ENODATA, vgg_model_quantize(copy, NULL));
+	OK(infer(m, VGG_PRECISION_INT8, x, &a, NULL));
+	OK(infer(copy, VGG_PRECISION_INT8, x, &b, NULL));
+	EXPECT_STREQ(a.sha256, b.sha256);
+	free(x);
+	vgg_model_free(m);
+	vgg_model_free(copy);
+}
+
 TEST_HARNESS_MAIN

@@ -6,8 +6,11 @@
  * And promise three: an injected fault ends in the error that is its name.
  */
 #include <errno.h>
+#include <math.h>
+#include <stddef.h>
 
 #include "kernels/kernels.h"
+#include "vggaccel_hw.h"
 #include "net.h"
 #include "vgg_harness.h"
 
@@ -377,6 +380,150 @@ TEST(buffers_and_errors_of_jobs)
 				  .size = sizeof(struct vgg_device_options),
 				  .inject = "NO_SUCH" },
 			  &d));
+}
+
+/* Numbers that are none never become an answer. */
+TEST(inputs_and_weights_must_be_finite)
+{
+	struct vgg_result r = VGG_INIT(r);
+	struct way cpu = { .device = "cpu", .threads = 1 };
+	uint64_t seed = 14;
+	struct vgg_model *m = net_small(&seed);
+	float *x = net_input(m, &seed), *bias = (float *)m->layers[0].bias.data;
+
+	net_quantize(m);
+	x[17] = NAN;
+	EXPECT_EQ(-EDOM, run(&cpu, m, x, &r));
+	EXPECT_CONTAINS(vgg_error_last()->what, "element 17 is NaN");
+	x[17] = INFINITY;
+	EXPECT_EQ(-EDOM, run(&cpu, m, x, &r));
+	EXPECT_EQ(-EINVAL, run(&cpu, m, NULL, &r));
+	bias[2] = NAN;
+	EXPECT_EQ(-EDOM, vgg_model_quantize(m, NULL));
+	bias[2] = 0;
+	((float *)m->layers[0].weight.data)[3] = INFINITY;
+	EXPECT_GT(0, vgg_model_quantize(m, NULL));
+	free(x);
+	vgg_model_free(m);
+}
+
+TEST(structs_without_a_size_are_refused)
+{
+	struct vgg_device_options d = { 0 };
+	struct vgg_quantize_options q = { 0 };
+	struct vgg_import_options i = { 0 };
+	struct vgg_model_info info = { 0 };
+	struct vgg_device *device;
+	struct vgg_model *m;
+
+	EXPECT_EQ(-EINVAL, vgg_device_open("cpu", &d, &device));
+	EXPECT_CONTAINS(vgg_error_last()->next_step, "VGG_INIT");
+	EXPECT_EQ(-EINVAL, vgg_model_import("x", &i, &m));
+	OK(vgg_model_load_default(&m));
+	EXPECT_EQ(-EINVAL, vgg_model_info(m, &info));
+	EXPECT_EQ(-EINVAL, vgg_model_quantize(m, &q));
+	vgg_model_free(m);
+}
+
+/* A caller built with an older header, whose structs end sooner. */
+TEST(shorter_structs_are_read_no_further)
+{
+	size_t shorter = offsetof(struct vgg_quantize_options, max_images);
+	struct vgg_quantize_options *o = malloc(shorter);
+	uint64_t seed = 15;
+	struct vgg_model *m = net_small(&seed);
+
+	memset(o, 0, shorter);
+	o->size = shorter;
+	OK(vgg_model_quantize(m, o));
+	free(o);
+	vgg_model_free(m);
+}
+
+/* Nobody waits, nothing is completed: the queue fills, and says so in time. */
+TEST(a_full_queue_does_not_hang)
+{
+	struct vgg_device_options o = VGG_INIT(o);
+	struct vgg_job job = VGG_INIT(job);
+	struct vgg_buffer *b;
+	struct vgg_device *d;
+	uint64_t ticket;
+	int i, err = 0;
+
+	o.inject = "HANG";
+	o.timeout_ms = 500;
+	OK(vgg_device_open("sim", &o, &d));
+	OK(vgg_buffer_create(d, 4096, VGG_BUFFER_HOST, &b));
+	((uint16_t *)vgg_buffer_map(b))[0] = VGG_CMD_END;
+	job.stream = vgg_buffer_address(b);
+	job.stream_bytes = 128;
+	for (i = 0; !err && i < 200; i++)
+		err = vgg_submit(d, &job, &ticket);
+	EXPECT_EQ(-ETIMEDOUT, err);
+	/* The card was reset: it works again. */
+	OK(vgg_submit(d, &job, &ticket));
+	OK(vgg_wait(d, ticket, NULL));
+	vgg_buffer_destroy(b);
+	vgg_device_close(d);
+}
+
+TEST(small_rings_and_cards_without_injection)
+{
+	struct vgg_device_options o = VGG_INIT(o);
+	struct vgg_result want = VGG_INIT(want), got = VGG_INIT(got);
+	struct vgg_device *d;
+	uint64_t seed = 16;
+	struct vgg_model *m = net_small(&seed);
+	float *x = net_input(m, &seed);
+
+	net_quantize(m);
+	OK(run(&(struct way){ .device = "cpu" }, m, x, &want));
+	OK(run(&(struct way){ .device = "sim",
+			      .card = profile("ring", "ring_log2 1\n") },
+	       m, x, &got));
+	EXPECT_STREQ(want.sha256, got.sha256);
+	o.card = profile("no-inject", "inject 0\n");
+	o.inject = "ECC";
+	EXPECT_EQ(-EINVAL, vgg_device_open("sim", &o, &d));
+	EXPECT_CONTAINS(vgg_error_last()->what, "can't inject");
+	o.card = NULL;
+	o.inject = "ECC,after=-1";
+	EXPECT_EQ(-EINVAL, vgg_device_open("sim", &o, &d));
+	o.inject = "ECC,arg=99999999999";
+	EXPECT_EQ(-EINVAL, vgg_device_open("sim", &o, &d));
+	free(x);
+	vgg_model_free(m);
+}
+
+/* Buffers lie apart: what runs over the end of one faults. */
+TEST(running_over_a_buffer_faults)
+{
+	struct vgg_completion c = VGG_INIT(c);
+	struct vgg_job job = VGG_INIT(job);
+	struct vgg_buffer *stream, *a, *b;
+	struct vgg_hw_cmd_fill *fill;
+	struct vgg_device *d;
+	uint64_t ticket;
+
+	OK(vgg_device_open("sim", NULL, &d));
+	OK(vgg_buffer_create(d, 4096, VGG_BUFFER_HOST, &stream));
+	OK(vgg_buffer_create(d, 4096, VGG_BUFFER_HOST, &a));
+	OK(vgg_buffer_create(d, 4096, VGG_BUFFER_HOST, &b));
+	fill = vgg_buffer_map(stream);
+	fill[0].head.opcode = VGG_CMD_FILL;
+	fill[0].dst = vgg_buffer_address(a);
+	fill[0].width = 4097;
+	fill[0].height = 1;
+	fill[1].head.opcode = VGG_CMD_END;
+	job.stream = vgg_buffer_address(stream);
+	job.stream_bytes = 256;
+	OK(vgg_submit(d, &job, &ticket));
+	EXPECT_EQ(-EREMOTEIO, vgg_wait(d, ticket, &c));
+	EXPECT_STREQ("UNMAPPED", vgg_status_name(c.status));
+	vgg_buffer_destroy(stream);
+	vgg_buffer_destroy(a);
+	vgg_buffer_destroy(b);
+	vgg_device_close(d);
 }
 
 TEST_HARNESS_MAIN
