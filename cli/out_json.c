@@ -188,15 +188,21 @@ static json_t *pack_top(const struct cli *cli, const struct out_result *r)
 	return list;
 }
 
+/* What only the card counts: null where it did not run. */
+static json_t *counter(const struct out_result *r, uint64_t value)
+{
+	return r->result->card_cycles ? integer(value) : json_null();
+}
+
 static void json_run_result(const struct cli *cli, const struct out_result *r)
 {
 	json_t *result = json_pack(
 		"{s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "file", text(r->file),
 		"top", pack_top(cli, r), "ms", number(r->result->ms),
 		"preprocess_ms", number(r->result->preprocess_ms),
-		"card_cycles", integer(r->result->card_cycles), "saturations",
-		integer(r->result->saturations), "output_sha256",
-		text(r->result->sha256));
+		"card_cycles", counter(r, r->result->card_cycles),
+		"saturations", counter(r, r->result->saturations),
+		"output_sha256", text(r->result->sha256));
 
 	json_array_append_new(run.results, result);
 }

@@ -14,6 +14,8 @@ struct vgg_f32 {
 	struct vgg_f32_weights *weights; /* one per layer */
 	float *buffer[2], *output;
 	float *wide; /* a convolution's output before its fused pool */
+	float *scratch;
+	size_t scratch_task;
 };
 
 /* F32 or F16 weights as floats: the blob itself, or a copy in *copy. */
@@ -83,44 +85,44 @@ static int prepare_layer(struct vgg_f32 *f, const struct vgg_layer *l,
 	return err;
 }
 
-/* Elements of the largest tensors. */
-static void sizes(const struct vgg_model *m, int64_t *plain, int64_t *wide)
+/* The largest of what the layers need. */
+static void sizes(struct vgg_f32 *f, int64_t *plain, int64_t *wide)
 {
+	const struct vgg_model *m = f->model;
 	unsigned int i;
-	int64_t n, h, w;
 
 	*plain = vgg_shape_count(&m->input);
 	*wide = 0;
 	for (i = 0; i < m->count; i++) {
 		const struct vgg_layer *l = &m->layers[i];
+		int64_t n = vgg_shape_count(&l->out), w = vgg_f32_wide(l);
+		size_t s = vgg_f32_scratch(l);
 
-		n = vgg_shape_count(&l->out);
-		if (n > *plain)
-			*plain = n;
-		if (l->op != VGG_OP_CONV || !l->has_pool)
-			continue;
-		vgg_conv_size(l, &h, &w);
-		n = l->out.dim[0] * l->out.dim[1] * h * w;
-		if (n > *wide)
-			*wide = n;
+		*plain = n > *plain ? n : *plain;
+		*wide = w > *wide ? w : *wide;
+		f->scratch_task = s > f->scratch_task ? s : f->scratch_task;
 	}
 }
 
 static int allocate(struct vgg_f32 *f)
 {
 	int64_t plain, wide;
+	size_t tasks;
 	int i;
 
-	sizes(f->model, &plain, &wide);
+	sizes(f, &plain, &wide);
+	tasks = VGG_F32_TASKS * (size_t)vgg_threads_count(f->threads);
 	for (i = 0; i < 2; i++)
 		f->buffer[i] = malloc((size_t)plain * sizeof(float));
 	f->output = malloc((size_t)vgg_shape_count(vgg_model_output(f->model)) *
 			   sizeof(float));
 	if (wide)
 		f->wide = malloc((size_t)wide * sizeof(float));
+	if (f->scratch_task)
+		f->scratch = malloc(tasks * f->scratch_task * sizeof(float));
 	f->weights = calloc(f->model->count + 1, sizeof(*f->weights));
 	if (!f->buffer[0] || !f->buffer[1] || !f->output || !f->weights ||
-	    (wide && !f->wide))
+	    (wide && !f->wide) || (f->scratch_task && !f->scratch))
 		return vgg_fail_memory("fp32 activations");
 	return 0;
 }
@@ -159,6 +161,7 @@ void vgg_f32_free(struct vgg_f32 *f)
 	free(f->buffer[1]);
 	free(f->output);
 	free(f->wide);
+	free(f->scratch);
 	free(f);
 }
 
@@ -183,6 +186,8 @@ const float *vgg_f32_run(struct vgg_f32 *f, const float *input,
 			.in = from,
 			.out = f->buffer[i % 2],
 			.wide = f->wide,
+			.scratch = f->scratch,
+			.scratch_task = f->scratch_task,
 		};
 
 		vgg_f32_layer(&step);

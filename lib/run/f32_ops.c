@@ -1,18 +1,11 @@
 // SPDX-License-Identifier: MIT
 /* Each operator of graph.h in floating point, in memory order. */
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "kernels/kernels.h"
 #include "run/f32.h"
 #include "run/f32_ops.h"
-
-/* One task's rows with their padding. */
-static float *thread_scratch(size_t count)
-{
-	return malloc(count * sizeof(float));
-}
 
 /* What follows the accumulator: relu, scale and shift, clip. */
 static void finish(const struct vgg_layer *l, float *x, int64_t pixels,
@@ -42,25 +35,58 @@ struct conv {
 	struct vgg_conv_f32 k;
 	const struct vgg_layer *layer;
 	int rows; /* of the output a task computes */
+	float *scratch;
+	size_t step; /* floats per task */
 };
+
+static struct vgg_conv_f32 describe(const struct vgg_layer *l)
+{
+	int64_t h, w;
+
+	vgg_conv_size(l, &h, &w);
+	return (struct vgg_conv_f32){
+		.in_c = (int)l->in.dim[1],
+		.in_h = (int)l->in.dim[2],
+		.in_w = (int)l->in.dim[3],
+		.out_c = (int)l->out.dim[1],
+		.out_h = (int)h,
+		.out_w = (int)w,
+		.win = l->win,
+	};
+}
+
+size_t vgg_f32_scratch(const struct vgg_layer *l)
+{
+	struct vgg_conv_f32 k;
+
+	if (l->op != VGG_OP_CONV || l->in.rank != 4)
+		return 0;
+	k = describe(l);
+	return vgg_conv_f32_scratch(&k);
+}
+
+int64_t vgg_f32_wide(const struct vgg_layer *l)
+{
+	int64_t h, w;
+
+	if ((l->op == VGG_OP_SOFTMAX || l->op == VGG_OP_LOGSOFTMAX) &&
+	    l->in.rank == 4)
+		return vgg_shape_count(&l->in);
+	if (l->op != VGG_OP_CONV || !l->has_pool)
+		return 0;
+	vgg_conv_size(l, &h, &w);
+	return l->out.dim[1] * h * w;
+}
 
 static void conv_rows(void *ctx, size_t task)
 {
 	const struct conv *c = ctx;
-	int row0 = (int)task * c->rows, row1 = row0 + c->rows, y;
+	int row0 = (int)task * c->rows, row1 = row0 + c->rows;
 	size_t pitch = (size_t)c->k.out_w * (size_t)c->k.out_c;
-	float *scratch = thread_scratch(vgg_conv_f32_scratch(&c->k));
 
 	if (row1 > c->k.out_h)
 		row1 = c->k.out_h;
-	if (!scratch) { /* say so in the result: NaN in every value */
-		for (y = row0; y < row1; y++)
-			memset(c->k.out + (size_t)y * pitch, 0xff,
-			       pitch * sizeof(float));
-		return;
-	}
-	vgg_conv_f32_rows(&c->k, row0, row1, scratch);
-	free(scratch);
+	vgg_conv_f32_rows(&c->k, row0, row1, c->scratch + task * c->step);
 	finish(c->layer, c->k.out + (size_t)row0 * pitch,
 	       (row1 - row0) * (int64_t)c->k.out_w, c->k.out_c);
 }
@@ -72,23 +98,18 @@ static void pool_image(const struct vgg_layer *l, const struct vgg_window *w,
 static void conv_images(const struct vgg_f32_step *s)
 {
 	const struct vgg_layer *l = s->layer;
-	int64_t n, h, w, batch = l->in.dim[0], in = vgg_shape_count(&l->in);
+	int64_t n, batch = l->in.dim[0], in = vgg_shape_count(&l->in), h, w;
 	int64_t out = vgg_shape_count(&l->out) / batch;
-	struct conv c = { .layer = l };
+	struct conv c = { .layer = l,
+			  .k = describe(l),
+			  .scratch = s->scratch,
+			  .step = s->scratch_task };
 
-	vgg_conv_size(l, &h, &w);
-	c.k = (struct vgg_conv_f32){
-		.in_c = (int)l->in.dim[1],
-		.in_h = (int)l->in.dim[2],
-		.in_w = (int)l->in.dim[3],
-		.out_c = (int)l->out.dim[1],
-		.out_h = (int)h,
-		.out_w = (int)w,
-		.win = l->win,
-		.packed = s->weights->packed,
-		.bias = vgg_blob_f32(&l->bias),
-	};
-	c.rows = (int)(h / (4 * vgg_threads_count(s->threads)) + 1);
+	c.k.packed = s->weights->packed;
+	c.k.bias = vgg_blob_f32(&l->bias);
+	h = c.k.out_h;
+	w = c.k.out_w;
+	c.rows = (int)(h / (VGG_F32_TASKS * vgg_threads_count(s->threads)) + 1);
 	for (n = 0; n < batch; n++) {
 		c.k.in = s->in + n * (in / batch);
 		c.k.out = l->has_pool ? s->wide : s->out + n * out;
@@ -376,22 +397,15 @@ static void softmax(const struct vgg_f32_step *s, float *logical)
 static void any_softmax(const struct vgg_f32_step *s)
 {
 	size_t bytes = (size_t)vgg_shape_count(&s->layer->in) * sizeof(float);
-	float *logical;
 
 	if (s->layer->in.rank != 4) {
 		memcpy(s->out, s->in, bytes);
 		softmax(s, s->out);
 		return;
 	}
-	logical = malloc(bytes);
-	if (!logical) {
-		memset(s->out, 0xff, bytes); /* NaN */
-		return;
-	}
-	vgg_to_nchw(&s->layer->in, s->in, logical);
-	softmax(s, logical);
-	vgg_to_nhwc(&s->layer->in, logical, s->out);
-	free(logical);
+	vgg_to_nchw(&s->layer->in, s->in, s->wide);
+	softmax(s, s->wide);
+	vgg_to_nhwc(&s->layer->in, s->wide, s->out);
 }
 
 static void quantize(const struct vgg_f32_step *s)

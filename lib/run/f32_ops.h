@@ -16,8 +16,15 @@ struct vgg_f32_step {
 	struct vgg_threads *threads;
 	const float *in;
 	float *out;
-	float *wide; /* room for what a fused pool reads */
+	float *wide; /* room for what a fused pool reads, or a softmax sorts */
+	float *scratch;	     /* VGG_F32_TASKS per thread */
+	size_t scratch_task; /* floats of each */
 };
+
+#define VGG_F32_TASKS 4
+/* Floats that a step needs as scratch_task, and as wide. */
+size_t vgg_f32_scratch(const struct vgg_layer *l);
+int64_t vgg_f32_wide(const struct vgg_layer *l);
 
 /* A tensor whose scale the imported graph fixed is rounded to it in fp32 too. */
 void vgg_f32_pin(const struct vgg_quant *q, float *x, int64_t n);

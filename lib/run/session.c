@@ -278,7 +278,8 @@ static const float *run_tail(struct vgg_session *s, const int8_t *last)
 					     .weights = &none,
 					     .threads = s->threads,
 					     .in = from,
-					     .out = to };
+					     .out = to,
+					     .wide = s->output };
 
 		vgg_f32_layer(&step);
 		t = from;

@@ -170,6 +170,8 @@ TEST_TIMEOUT(verification_sees_every_layer_and_fp32_is_near, 120)
 			      note, &s));
 		EXPECT_EQ(m->integer_layers, s.layers);
 		EXPECT_LT(0u, s.on_card);
+		/* One bad layer must not hide behind good networks. */
+		EXPECT_LT(0.6, s.worst);
 		sum += s.worst;
 		vgg_device_close(d);
 		free(x);
