@@ -20,37 +20,40 @@ static uint64_t align_params(uint64_t n)
 	return (n + VGG_PARAM_ALIGN - 1) & ~(uint64_t)(VGG_PARAM_ALIGN - 1);
 }
 
-/* Weights, then parameters, as they go into the card's memory. */
+/* Bytes at..at+n-1 of what goes into the card's memory: the weights, zeros up to
+ * the parameters' alignment, the parameters. */
 static void fill(const struct vgg_layer *l, uint64_t at, uint64_t n,
 		 uint8_t *to)
 {
+	const uint8_t *weights = l->qweight.data;
 	const struct vgg_qparam *p = l->qparam.data;
-	uint64_t params = align_params(l->qweight.count), i;
-	struct vgg_hw_qparam hw;
+	uint64_t params = align_params(l->qweight.count), end = at + n;
 
-	for (i = 0; i < n; i++) {
-		uint64_t k = at + i;
+	if (at < l->qweight.count) {
+		uint64_t run = l->qweight.count - at;
 
-		if (k < l->qweight.count) {
-			uint64_t run = l->qweight.count - k;
+		run = run < n ? run : n;
+		memcpy(to, weights + at, run);
+		to += run;
+		at += run;
+	}
+	for (; at < end && at < params; at++)
+		*to++ = 0;
+	while (at < end) {
+		const struct vgg_qparam *q = &p[(at - params) / sizeof(*q)];
+		uint64_t from = (at - params) % sizeof(*q);
+		uint64_t run = sizeof(*q) - from;
+		struct vgg_hw_qparam hw = {
+			.bias = htole32((uint32_t)q->bias),
+			.mult = htole32((uint32_t)q->mult),
+			.offset = htole32((uint32_t)q->offset),
+			.shift = (uint8_t)q->shift,
+		};
 
-			run = run < n - i ? run : n - i;
-			memcpy(to + i, (const uint8_t *)l->qweight.data + k,
-			       run);
-			i += run - 1;
-		} else if (k < params) {
-			to[i] = 0;
-		} else {
-			const struct vgg_qparam *q = &p[(k - params) / 16];
-
-			hw = (struct vgg_hw_qparam){
-				.bias = htole32((uint32_t)q->bias),
-				.mult = htole32((uint32_t)q->mult),
-				.offset = htole32((uint32_t)q->offset),
-				.shift = (uint8_t)q->shift,
-			};
-			to[i] = ((const uint8_t *)&hw)[(k - params) % 16];
-		}
+		run = run < end - at ? run : end - at;
+		memcpy(to, (const uint8_t *)&hw + from, run);
+		to += run;
+		at += run;
 	}
 }
 
