@@ -267,9 +267,11 @@ void vgg_sim_irq_unmask(struct vgg_sim *sim, uint32_t causes)
 void vgg_sim_irq_completion(struct vgg_sim *sim)
 {
 	uint32_t delay = sim->regs[SIM_REG_IRQ_TIME];
+	uint32_t count = sim->regs[SIM_REG_IRQ_COUNT];
+	bool idle = (count & VGG_IRQ_IDLE) && sim->sq_head == sim->sq_tail;
 
 	sim->coalesced++;
-	if (!delay || sim->coalesced >= sim->regs[SIM_REG_IRQ_COUNT]) {
+	if (!delay || idle || sim->coalesced >= (count & VGG_IRQ_COUNT_MASK)) {
 		sim->coalesced = 0;
 		sim->irq_due = 0;
 		vgg_sim_irq_raise(sim, VGG_IRQ_CQ);

@@ -193,7 +193,8 @@ static enum vgg_hw_status write_irq_count(struct vgg_sim *sim, enum sim_reg reg,
 {
 	(void)sim;
 	(void)reg;
-	return value ? VGG_STATUS_OK : VGG_STATUS_REG_VALUE;
+	return value & VGG_IRQ_COUNT_MASK ? VGG_STATUS_OK :
+					    VGG_STATUS_REG_VALUE;
 }
 
 /* Whatever changes about a ring empties it. */

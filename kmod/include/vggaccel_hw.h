@@ -36,7 +36,8 @@
  * The interrupt (cause VGG_IRQ_CQ) is raised after the entry was written. With
  * MSI each (coalesced) completion event sends a message whatever IRQ_STATUS
  * says, so that the completion path needs no register access; with INTx the
- * line is high while IRQ_STATUS & ~IRQ_MASK is not 0.
+ * line is high while IRQ_STATUS & ~IRQ_MASK is not 0. Completions may share an
+ * interrupt: see IRQ_COUNT and IRQ_TIME.
  *
  *
  * 3. Address translation
@@ -160,7 +161,7 @@
 	R(IRQ_STATUS,	  0x0300, 0,	      0xfffffff8, 0x7, "VGG_IRQ_* causes") \
 	R(IRQ_MASK,	  0x0304, 0x7,	      0xfffffff8, 0, "causes that don't interrupt") \
 	R(IRQ_SET,	  0x0308, 0,	      0xfffffff8, 0, "raises causes by software; reads 0") \
-	R(IRQ_COUNT,	  0x030c, 1,	      0xffff0000, 0, "coalescing: completions per interrupt, 1..65535") \
+	R(IRQ_COUNT,	  0x030c, 1,	      0x7fff0000, 0, "coalescing: completions per interrupt, 1..65535, and VGG_IRQ_IDLE") \
 	R(IRQ_TIME,	  0x0310, 0,	      0xffff0000, 0, "coalescing: longest delay of an interrupt, us; 0: no delay, no coalescing") \
 	/* Rings; may change only while CTRL_ENABLE and DEV_BUSY are clear; a write to one empties it */ \
 	R(SQ_BASE_LO,	  0x0400, 0,	      0x00000fff, 0, "submission ring, host address") \
@@ -228,6 +229,12 @@ enum vgg_hw_reg { VGG_HW_REGS(VGG_HW_REG_OFFSET) };
 #define VGG_IRQ_ERR		(1u << 1) /* the ERR latch was set */
 #define VGG_IRQ_SW		(1u << 2) /* IRQ_SET, for tests */
 #define VGG_IRQ_ALL		0x7u
+
+/* IRQ_COUNT: a completion also interrupts, whatever the count and the time, if
+ * the submission ring is empty then. So nobody waits for a coalesced interrupt
+ * of a card that has nothing more to do. */
+#define VGG_IRQ_IDLE		(1u << 31)
+#define VGG_IRQ_COUNT_MASK	0xffffu
 
 /* ABORT */
 #define VGG_ABORT_GO		(1u << 31)

@@ -148,6 +148,24 @@ TEST_F(msi, coalescing_by_time)
 	EXPECT_EQ(vgg_sim_run(rig->sim), -1);
 }
 
+TEST_F(msi, coalescing_ends_with_the_last_job)
+{
+	struct rig *rig = self->rig;
+
+	rig_write(rig, VGG_REG_IRQ_COUNT, VGG_IRQ_IDLE | 4);
+	rig_write(rig, VGG_REG_IRQ_TIME, 65535);
+	EXPECT_EQ(rig_read(rig, VGG_REG_IRQ_COUNT), VGG_IRQ_IDLE | 4u);
+	run_jobs(rig, 1);
+	EXPECT_EQ(rig->messages[0], 1);
+	/* after the fourth, and after the last */
+	run_jobs(rig, 6);
+	EXPECT_EQ(rig->messages[0], 3);
+	rig_write(rig, VGG_REG_ERR_STATUS, VGG_ERR_VALID);
+	rig_write(rig, VGG_REG_IRQ_COUNT, VGG_IRQ_IDLE);
+	EXPECT_EQ(rig_read(rig, VGG_REG_ERR_CODE),
+		  (uint32_t)VGG_STATUS_REG_VALUE);
+}
+
 TEST_F(intx, the_line_follows_status_and_mask)
 {
 	struct rig *rig = self->rig;
