@@ -34,7 +34,8 @@ sub stray {
 	}
 	return @bad;
 }
-is_deeply([stray('kmod')], [], 'kmod includes nothing outside itself');
+is_deeply([stray('kmod', qr{^drm\.h$})], [],
+	'kmod includes nothing outside itself but the system\'s headers');
 is_deeply([stray('firmware-sim', qr{^vggaccel_hw\.h$})], [],
 	'firmware-sim includes the device specification and itself');
 is_deeply([stray('cli', qr{^vggaccel\.h$})], [],
@@ -44,9 +45,10 @@ is_deeply([grep { !m{^lib/device/sim} } stray('lib', qr{^vggaccel_hw\.h$}, qr{^o
 
 # Every header compiles alone.
 my @flags = qw(-std=gnu11 -D_GNU_SOURCE -fsyntax-only -Wall -Werror -x c
-	-Ilib -Ilib/include -Ikmod/include -Ifirmware-sim -Ibuild/gen
+	-I/usr/include/libdrm -Ilib -Ilib/include -Ikmod/include -Ifirmware-sim -Ibuild/gen
 	-Itests/harness -Itests -Itools/shapes);
-my @alone = grep { /\.h$/ && !m{_inner\.h$} } @code;
+# The module's own are the kernel's language; its build compiles them.
+my @alone = grep { /\.h$/ && !m{_inner\.h$} && !m{^kmod/[^/]*$} } @code;
 my @broken = grep { system("gcc @flags $_ 2>/dev/null") } @alone;
 is_deeply(\@broken, [], 'every header compiles alone');
 # The specification with nothing but the compiler's own language, too.

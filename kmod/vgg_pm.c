@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Power, function-level reset and PCIe errors: all of them stop the card, and
+ * start it again with the jobs that were in flight.
+ *
+ * A card without jobs goes to D3hot after a while. On-board memory keeps its
+ * content there, and through all resets, but not without power, which system
+ * sleep may take away. The card tells by its SCRATCH register, which goes with
+ * it: then contexts that had buffers there can't go on.
+ */
+#include <linux/pci.h>
+#include <linux/pm_runtime.h>
+
+#include "vgg.h"
+#include "vgg_trace.h"
+
+/* To a process a pause of a tenth of a second is the end of its work; waking
+ * the card costs it about ten milliseconds (PCIe: D3hot to D0). */
+#define IDLE_MS 100
+#define FINISH_MS 2000
+
+/* Keeps the card awake; nowait: -EAGAIN if it has to be woken. */
+int vgg_busy_get(struct vgg_device *v, bool nowait)
+{
+	struct device *dev = &v->pdev->dev;
+	int err;
+
+	if (READ_ONCE(v->gone))
+		return -ENODEV;
+	err = pm_runtime_get(dev);
+	if (err == 1 || err == -EACCES)
+		return 0;
+	if (nowait) {
+		pm_runtime_put_noidle(dev);
+		return -EAGAIN;
+	}
+	err = pm_runtime_get_sync(dev);
+	pm_runtime_put_noidle(dev);
+	if (err >= 0)
+		return 0;
+	pm_runtime_put_noidle(dev);
+	return err;
+}
+
+void vgg_busy_put(struct vgg_device *v)
+{
+	struct device *dev = &v->pdev->dev;
+
+	pm_runtime_mark_last_busy(dev);
+	pm_runtime_put_autosuspend(dev);
+}
+
+void vgg_pm_init(struct vgg_device *v)
+{
+	struct device *dev = &v->pdev->dev;
+
+	pm_runtime_set_autosuspend_delay(dev, IDLE_MS);
+	pm_runtime_use_autosuspend(dev);
+	pm_runtime_mark_last_busy(dev);
+	/* The PCI core took a reference and forbade it. */
+	pm_runtime_allow(dev);
+	pm_runtime_put_autosuspend(dev);
+}
+
+void vgg_pm_fini(struct vgg_device *v)
+{
+	struct device *dev = &v->pdev->dev;
+
+	pm_runtime_get_sync(dev);
+	pm_runtime_forbid(dev);
+	pm_runtime_dont_use_autosuspend(dev);
+}
+
+/*
+ * Sleep. The card is disabled and keeps its registers in D3hot.
+ */
+static int suspend(struct device *dev)
+{
+	struct vgg_device *v = dev_get_drvdata(dev);
+
+	vgg_pause(v);
+	vgg_hw_disable(v, FINISH_MS);
+	return 0;
+}
+
+/* What lay in on-board memory is gone. */
+static void lose_local(struct vgg_device *v)
+{
+	struct vgg_ctx *ctx;
+
+	dev_warn(&v->pdev->dev, "the card has lost its memory with its power\n");
+	mutex_lock(&v->mem_lock);
+	list_for_each_entry(ctx, &v->ctxs, link)
+		if (READ_ONCE(ctx->has_local))
+			WRITE_ONCE(ctx->lost, true);
+	mutex_unlock(&v->mem_lock);
+}
+
+static int resume(struct device *dev)
+{
+	struct vgg_device *v = dev_get_drvdata(dev);
+
+	if (vgg_hw_present(v) && !vgg_hw_remembers(v))
+		lose_local(v);
+	vgg_hw_mark(v);
+	vgg_resume(v);
+	return 0;
+}
+
+const struct dev_pm_ops vgg_pm_ops = {
+	SYSTEM_SLEEP_PM_OPS(suspend, resume)
+	RUNTIME_PM_OPS(suspend, resume, NULL)
+};
+
+/*
+ * Function-level reset, asked for through sysfs. It also brings back a card that
+ * had fallen off the bus.
+ */
+static void reset_prepare(struct pci_dev *pdev)
+{
+	struct vgg_device *v = pci_get_drvdata(pdev);
+
+	vgg_pause(v);
+	vgg_hw_disable(v, 0);
+}
+
+static void come_back(struct vgg_device *v)
+{
+	WRITE_ONCE(v->cut, false);
+	WRITE_ONCE(v->gone, false);
+	if (!vgg_hw_present(v)) {
+		vgg_lose(v, "no card after the reset");
+		return;
+	}
+	vgg_hw_mark(v);
+}
+
+static void reset_done(struct pci_dev *pdev)
+{
+	struct vgg_device *v = pci_get_drvdata(pdev);
+
+	trace_vgg_reset(v, "function-level reset");
+	come_back(v);
+	vgg_resume(v);
+}
+
+/*
+ * AER. While the channel is frozen no register is touched.
+ */
+static pci_ers_result_t error_detected(struct pci_dev *pdev,
+				       pci_channel_state_t state)
+{
+	struct vgg_device *v = pci_get_drvdata(pdev);
+
+	dev_warn(&pdev->dev, "PCIe error, channel state %d\n", state);
+	if (state == pci_channel_io_normal)
+		return PCI_ERS_RESULT_CAN_RECOVER;
+	WRITE_ONCE(v->cut, true);
+	vgg_pause(v);
+	if (state == pci_channel_io_frozen)
+		return PCI_ERS_RESULT_NEED_RESET;
+	vgg_lose(v, "PCIe gave the card up");
+	vgg_resume(v);
+	return PCI_ERS_RESULT_DISCONNECT;
+}
+
+static pci_ers_result_t slot_reset(struct pci_dev *pdev)
+{
+	struct vgg_device *v = pci_get_drvdata(pdev);
+
+	pci_restore_state(pdev);
+	pci_save_state(pdev);
+	trace_vgg_reset(v, "slot reset");
+	come_back(v);
+	if (!READ_ONCE(v->gone))
+		return PCI_ERS_RESULT_RECOVERED;
+	vgg_resume(v);
+	return PCI_ERS_RESULT_DISCONNECT;
+}
+
+static void error_resume(struct pci_dev *pdev)
+{
+	struct vgg_device *v = pci_get_drvdata(pdev);
+
+	if (v->stopped)
+		vgg_resume(v);
+}
+
+const struct pci_error_handlers vgg_error_handlers = {
+	.error_detected = error_detected,
+	.slot_reset = slot_reset,
+	.resume = error_resume,
+	.reset_prepare = reset_prepare,
+	.reset_done = reset_done,
+};

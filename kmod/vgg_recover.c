@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * When the card doesn't do what it should.
+ *
+ * While jobs are in flight the watchdog looks after the card a few times a
+ * second. It needs no register as long as jobs complete. If they don't, it looks
+ * into the completion ring (an interrupt was lost), then at the card: gone,
+ * halted, idle although a job has not ended, or at work for longer than the
+ * job's limit. All but the first end in vgg_recover(): the oldest job fails,
+ * the other jobs of its context are cancelled (they follow one that never ended,
+ * so what they would compute is worth nothing), the card is reset, and the jobs
+ * of other contexts are put into the ring again. A job has no effect that a
+ * second run wouldn't have, as long as nobody else writes to its inputs.
+ *
+ * The scheduler's own timeout isn't used: this one covers jobs that don't go
+ * through it as well, and works the same on all kernels.
+ *
+ * Suspend, function-level reset and AER recovery stop and start the card by the
+ * same two functions, vgg_pause() and vgg_resume().
+ */
+#include <linux/pci.h>
+
+#include "vgg.h"
+#include "vgg_trace.h"
+
+#define WATCH_MS 50
+#define LOST_IRQS_MAX 10
+
+/* (L) Somebody must look, as long as there are jobs in flight. */
+void vgg_watch(struct vgg_device *v)
+{
+	if (v->watching)
+		return;
+	v->watching = true;
+	v->watch_seen = v->ring.oldest;
+	queue_delayed_work(vgg_wq, &v->watchdog, msecs_to_jiffies(WATCH_MS));
+}
+
+/* (L) Completions without an interrupt: the ring is looked at more often. */
+static void lost_irq(struct vgg_device *v)
+{
+	v->stats.lost_irqs++;
+	if (v->irq_mode == VGG_IRQ_POLL || ++v->watch_lost < LOST_IRQS_MAX)
+		return;
+	dev_err(&v->pdev->dev, "interrupts get lost: polling from now on\n");
+	v->irq_mode = VGG_IRQ_POLL;
+}
+
+/* What is wrong with a card that has not completed the oldest job, if anything
+ * is; NULL: nothing. */
+static const char *diagnose(struct vgg_device *v, unsigned long since,
+			    unsigned long limit, int *error)
+{
+	u32 status = vgg_reg_read(v, VGG_REG_STATUS), head;
+
+	*error = -EIO;
+	if (status == ~0u)
+		return "the card does not answer";
+	if (status & VGG_DEV_HALTED)
+		return "the card has halted";
+	head = vgg_reg_read(v, VGG_REG_SQ_HEAD);
+	if (head >= v->ring.entries)
+		return "the card's ring index is out of range";
+	if (!(status & VGG_DEV_BUSY) &&
+	    head == (READ_ONCE(v->ring.told) & (v->ring.entries - 1)))
+		return "the card is idle, but a job has not ended";
+	*error = -ETIMEDOUT;
+	if (time_after(jiffies, since + limit))
+		return "a job exceeds its time limit";
+	return NULL;
+}
+
+/* (L) Nothing in flight: no need to look. Otherwise the oldest job. */
+static struct vgg_job *look(struct vgg_device *v)
+{
+	struct vgg_ring *r = &v->ring;
+
+	if (v->watch_seen == r->oldest && vgg_ring_reap_locked(v))
+		lost_irq(v);
+	else if (v->watch_seen != r->oldest)
+		v->watch_lost = 0;
+	if (!vgg_ring_in_flight(v)) {
+		v->watching = false;
+		return NULL;
+	}
+	if (v->watch_seen != r->oldest || !r->running) {
+		v->watch_seen = r->oldest;
+		return NULL;
+	}
+	return r->slot[r->oldest & (r->entries - 1)];
+}
+
+void vgg_watchdog(struct work_struct *work)
+{
+	struct vgg_device *v = container_of(to_delayed_work(work),
+					    struct vgg_device, watchdog);
+	unsigned long since = 0, limit = 0;
+	const char *wrong = NULL;
+	struct vgg_job *job;
+	bool again;
+	u32 oldest;
+	int error;
+
+	spin_lock_irq(&v->lock);
+	job = look(v);
+	again = v->watching;
+	oldest = v->ring.oldest;
+	if (job) {
+		since = v->ring.since;
+		limit = job->limit;
+	}
+	spin_unlock_irq(&v->lock);
+	if (job)
+		wrong = diagnose(v, since, limit, &error);
+	/* It may have ended while the card was asked. */
+	if (wrong && error != -ETIMEDOUT) {
+		spin_lock_irq(&v->lock);
+		vgg_ring_reap_locked(v);
+		if (v->ring.oldest != oldest && vgg_hw_present(v))
+			wrong = NULL;
+		spin_unlock_irq(&v->lock);
+	}
+	if (wrong)
+		vgg_recover(v, wrong, error);
+	if (again)
+		queue_delayed_work(vgg_wq, &v->watchdog,
+				   msecs_to_jiffies(WATCH_MS));
+}
+
+/* Jobs that wait find out by themselves when it is their turn. */
+static void wake_all(struct vgg_device *v)
+{
+	struct vgg_ctx *ctx;
+
+	mutex_lock(&v->mem_lock);
+	list_for_each_entry(ctx, &v->ctxs, link)
+		wake_up_all(&ctx->room);
+	mutex_unlock(&v->mem_lock);
+}
+
+/* reset_lock is held. */
+static void lose_locked(struct vgg_device *v, const char *reason)
+{
+	bool was = READ_ONCE(v->gone);
+
+	WRITE_ONCE(v->gone, true);
+	WRITE_ONCE(v->cut, true);
+	vgg_ring_stop(v);
+	spin_lock_irq(&v->lock);
+	vgg_ring_fail(v, NULL, -ENODEV, -ENODEV);
+	v->ring.oldest = v->ring.told = v->ring.next;
+	v->ring.scheduled = 0;
+	spin_unlock_irq(&v->lock);
+	wake_all(v);
+	if (was || !reason)
+		return;
+	dev_err(&v->pdev->dev, "%s: lost\n", reason);
+	vgg_dump(v, reason);
+	vgg_wedged_event(&v->drm);
+}
+
+void vgg_lose(struct vgg_device *v, const char *reason)
+{
+	mutex_lock(&v->reset_lock);
+	lose_locked(v, reason);
+	mutex_unlock(&v->reset_lock);
+}
+
+/* (L) The culprit and what hangs on it. */
+static void condemn(struct vgg_device *v, int error)
+{
+	struct vgg_ring *r = &v->ring;
+	struct vgg_job *job = NULL;
+
+	if (vgg_ring_in_flight(v))
+		job = r->slot[r->oldest & (r->entries - 1)];
+	if (!job)
+		return;
+	job->ctx->killed = job->ctx->seq;
+	vgg_ring_fail(v, job->ctx, error, -ECANCELED);
+}
+
+/* reset_lock is held, the ring is stopped. */
+static void restart(struct vgg_device *v, bool reset)
+{
+	int err = reset ? vgg_hw_reset(v) : 0;
+
+	if (!err)
+		err = vgg_hw_setup(v);
+	if (err)
+		lose_locked(v, "the card can't be started again");
+	else
+		vgg_ring_start(v);
+}
+
+void vgg_recover(struct vgg_device *v, const char *reason, int error)
+{
+	mutex_lock(&v->reset_lock);
+	if (v->stopped || READ_ONCE(v->gone))
+		goto out;
+	if (!vgg_hw_present(v)) {
+		lose_locked(v, "the card has fallen off the bus");
+		goto out;
+	}
+	dev_err(&v->pdev->dev, "%s: resetting it\n", reason);
+	trace_vgg_reset(v, reason);
+	vgg_ring_stop(v);
+	vgg_dump(v, reason);
+	spin_lock_irq(&v->lock);
+	v->stats.resets++;
+	condemn(v, error);
+	spin_unlock_irq(&v->lock);
+	restart(v, true);
+out:
+	mutex_unlock(&v->reset_lock);
+}
+
+void vgg_pause(struct vgg_device *v)
+{
+	mutex_lock(&v->reset_lock);
+	v->stopped++;
+	vgg_ring_stop(v);
+	mutex_unlock(&v->reset_lock);
+}
+
+void vgg_resume(struct vgg_device *v)
+{
+	mutex_lock(&v->reset_lock);
+	if (!--v->stopped && !READ_ONCE(v->gone))
+		restart(v, false);
+	mutex_unlock(&v->reset_lock);
+}
