@@ -6,6 +6,7 @@
 # make bench      figures, each beside its peer
 # make arm64      the same programs for arm64                  -> build/arm64/
 # make style      formatting and static analysis
+# make dtbo       device tree overlays; dts/Makefile has the settings -> build/dtbo/
 # make install    below $(DESTDIR)$(PREFIX)
 # make deps       only install what demo and check need
 # make model      train and compile the built-in network again (needs PyTorch)
@@ -42,21 +43,30 @@ BASE	+= --sysroot=$(SYSROOT)
 LDSYS	:= --sysroot=$(SYSROOT)
 endif
 
-LIB_INC	:= -Ilib -Ilib/include -Ikmod/include -Ifirmware-sim -I$(GEN)
+# libdrm's headers lie in a folder of their own.
+DRM_INC	:= $(if $(SYSROOT),-isystem $(SYSROOT)/usr/include/libdrm,$(or \
+	   $(shell pkg-config --cflags libdrm 2>/dev/null),\
+	   -I/usr/include/libdrm))
+LIB_INC	:= -Ilib -Ilib/include -Ikmod/include -Ifirmware-sim -I$(GEN) $(DRM_INC)
 SIM_INC	:= -Ifirmware-sim -Ikmod/include
 CLI_INC	:= -Ilib/include
 TEST_INC := $(LIB_INC) -Itests/harness -Itests -Itools/shapes
 
 LIB_LIBS := -ljansson -lprotobuf-c -lturbojpeg -lpng -lpthreadpool -lmd -lz \
-	    -lm -lpthread
+	    -ldrm -lpci -luring -lm -lpthread
 
-SIM_SRC	:= $(filter-out firmware-sim/vggsimd.c,$(wildcard firmware-sim/*.c))
+# What only the daemon needs is in an archive of its own.
+SIMD_SRC := firmware-sim/tran_vfio_user.c firmware-sim/pci_config.c \
+	   $(wildcard firmware-sim/simd_*.c)
+SIM_SRC	:= $(filter-out firmware-sim/vggsimd.c $(SIMD_SRC),\
+	   $(wildcard firmware-sim/*.c))
 LIB_SRC	:= $(wildcard lib/*/*.c)
 CLI_SRC	:= $(wildcard cli/*.c)
 SHAPES_SRC := $(filter-out tools/shapes/draw.c,$(wildcard tools/shapes/*.c))
 
 obj	= $(patsubst %,$(B)/obj/%.o,$(basename $(1)))
 SIM_OBJ	:= $(call obj,$(SIM_SRC))
+SIMD_OBJ := $(call obj,$(SIMD_SRC))
 LIB_OBJ	:= $(call obj,$(LIB_SRC)) $(B)/obj/lib/model/embedded.o \
 	   $(B)/obj/onnx.pb-c.o
 CLI_OBJ	:= $(call obj,$(CLI_SRC))
@@ -67,7 +77,8 @@ HARNESS	:= $(B)/obj/tests/harness/vgg_harness.o
 # its prefix's support are listed here.
 TEST_SRC := $(wildcard tests/*/test_*.c)
 TESTS	:= $(patsubst tests/%.c,$(B)/tests/%,$(TEST_SRC))
-SUPPORT_sim  := $(B)/obj/tests/sim/rig.o
+SUPPORT_sim  := $(B)/obj/tests/sim/rig.o $(B)/obj/tests/sim/simd_client.o \
+		$(B)/libvggsimd.a
 SUPPORT_hw   := $(B)/obj/tests/sim/rig.o
 SUPPORT_lib  := $(call obj,$(filter-out tests/lib/test_%,$(wildcard tests/lib/*.c)))
 SUPPORT_kernels := $(SHAPES_OBJ)
@@ -77,9 +88,9 @@ SONAME	:= libvggaccel.so.0
 
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := all
-.PHONY: all demo check bench arm64 style install deps clean man model tests
+.PHONY: all demo check bench arm64 style install deps clean man model tests dtbo
 
-all: $(B)/vggctl $(B)/shapes-draw $(B)/vggaccel.pc
+all: $(B)/vggctl $(B)/vggsimd $(B)/shapes-draw $(B)/vggaccel.pc
 
 # Generated: the ONNX schema's reader.
 $(GEN)/onnx.pb-c.c: /usr/include/onnx/onnx.proto
@@ -124,6 +135,8 @@ $(B)/obj/tests/%.o: tests/%.c
 
 $(B)/libvggsim.a: $(SIM_OBJ)
 	$(Q)rm -f $@ && $(AR) rcs $@ $^
+$(B)/libvggsimd.a: $(SIMD_OBJ)
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
 $(B)/libvggaccel.a: $(LIB_OBJ)
 	$(Q)rm -f $@ && $(AR) rcs $@ $^
 $(B)/libshapes.a: $(SHAPES_OBJ)
@@ -139,6 +152,10 @@ $(B)/$(SONAME): $(LIB_OBJ) $(B)/libvggsim.a lib/libvggaccel.map
 $(B)/vggctl: $(CLI_OBJ) $(B)/$(SONAME)
 	$(Q)$(CC) $(LDSYS) $(LDSAN) $(CLI_OBJ) -Wl,-rpath,'$$ORIGIN' -L$(B) \
 		-Wl,-rpath-link,$(B) $(LDFLAGS) -lvggaccel -ljansson -o $@
+
+$(B)/vggsimd: $(B)/obj/firmware-sim/vggsimd.o $(B)/libvggsimd.a \
+		$(B)/libvggsim.a
+	$(Q)$(CC) $(LDSYS) $(LDSAN) $^ $(LDFLAGS) -lpthread -o $@
 
 $(B)/shapes-draw: $(B)/obj/tools/shapes/draw.o $(B)/libshapes.a
 	$(Q)$(CC) $(LDSYS) $(LDSAN) $^ $(LDFLAGS) -lpng -lturbojpeg -o $@
@@ -194,7 +211,12 @@ style: all
 model: all
 	tools/train/build-model
 
+dtbo:
+	@$(MAKE) -s --no-print-directory -C dts O=$(abspath $(B))/dtbo
+
 install: all man
+	$(MAKE) --no-print-directory -C dts O=$(abspath $(B))/dtbo PREFIX=$(PREFIX) \
+		DESTDIR=$(if $(DESTDIR),$(abspath $(DESTDIR))) install
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/include \
 		$(DESTDIR)$(PREFIX)/lib/pkgconfig \
 		$(DESTDIR)$(PREFIX)/share/vggaccel \
@@ -207,6 +229,7 @@ install: all man
 		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/vggctl
 	$(CC) $(CLI_OBJ) -L$(B) -Wl,-rpath,'$$ORIGIN/../lib' $(LDFLAGS) \
 		-lvggaccel -ljansson -o $(DESTDIR)$(PREFIX)/bin/vggctl
+	install -m 755 $(B)/vggsimd $(DESTDIR)$(PREFIX)/bin/
 	install -m 644 $(B)/$(SONAME) $(DESTDIR)$(PREFIX)/lib/
 	ln -sf $(SONAME) $(DESTDIR)$(PREFIX)/lib/libvggaccel.so
 	install -m 644 lib/include/vggaccel.h $(DESTDIR)$(PREFIX)/include/

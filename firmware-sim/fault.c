@@ -7,10 +7,17 @@
  * each of them lowering INJECT_COUNT until it is 0. Faults that concern the
  * card as a whole (ALL_ONES, HANG, STUCK_IRQ, WILD_HEAD) then last until a
  * reset, ALL_ONES until a function-level reset.
+ *
+ * A standing injection is what the card's owner, not its driver, asks for. It
+ * stands in the INJECT block again after each reset, with what is left of it:
+ * a driver resets its card before it uses it.
  */
 #include "sim_internal.h"
 
+#include <ctype.h>
 #include <endian.h>
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const char *const names[] = {
@@ -38,6 +45,91 @@ int vgg_sim_fault_by_name(const char *name)
 	return -1;
 }
 
+static int parse_number(const char *text, uint32_t *to)
+{
+	unsigned long long number;
+	char *end;
+
+	errno = 0;
+	number = strtoull(text, &end, 0);
+	if (!isdigit((unsigned char)*text) || *end || errno ||
+	    number > UINT32_MAX)
+		return -EINVAL;
+	*to = (uint32_t)number;
+	return 0;
+}
+
+static int parse_option(char *word, struct vgg_sim_injection *i)
+{
+	char *value = strchr(word, '=');
+
+	if (!value)
+		return -EINVAL;
+	*value++ = 0;
+	if (!strcmp(word, "count"))
+		return parse_number(value, &i->count);
+	if (!strcmp(word, "arg"))
+		return parse_number(value, &i->arg);
+	if (strcmp(word, "after"))
+		return -EINVAL;
+	i->after_random = !strcmp(value, "random");
+	return i->after_random ? 0 : parse_number(value, &i->after);
+}
+
+int vgg_sim_injection_parse(const char *text, struct vgg_sim_injection *i)
+{
+	char copy[128], *at = copy, *word;
+	int fault;
+
+	*i = (struct vgg_sim_injection){ .count = 1 };
+	if (strlen(text) >= sizeof(copy))
+		return -EINVAL;
+	strcpy(copy, text);
+	fault = vgg_sim_fault_by_name(strsep(&at, ","));
+	if (fault < 0)
+		return -EINVAL;
+	i->fault = (uint32_t)fault;
+	while ((word = strsep(&at, ",")))
+		if (parse_option(word, i))
+			return -EINVAL;
+	return 0;
+}
+
+/* (L) */
+static void arm(struct vgg_sim *sim)
+{
+	const struct vgg_sim_injection *i = &sim->standing;
+
+	if (!i->fault)
+		return;
+	sim->regs[SIM_REG_INJECT_FAULT] = i->fault;
+	sim->regs[SIM_REG_INJECT_AFTER] = i->after;
+	sim->regs[SIM_REG_INJECT_COUNT] = i->count;
+	sim->regs[SIM_REG_INJECT_ARG] = i->arg;
+}
+
+int vgg_sim_inject(struct vgg_sim *sim, const struct vgg_sim_injection *i)
+{
+	if (!sim->card.inject)
+		return -EPERM;
+	pthread_mutex_lock(&sim->lock);
+	sim->standing = *i;
+	arm(sim);
+	pthread_mutex_unlock(&sim->lock);
+	return 0;
+}
+
+/* (L) What is left, unless the driver has asked for something else. */
+static void use_up(struct vgg_sim *sim)
+{
+	struct vgg_sim_injection *i = &sim->standing;
+
+	if (i->fault && i->fault == sim->regs[SIM_REG_INJECT_FAULT]) {
+		i->after = sim->regs[SIM_REG_INJECT_AFTER];
+		i->count = sim->regs[SIM_REG_INJECT_COUNT];
+	}
+}
+
 enum vgg_hw_fault vgg_sim_fault_take(struct vgg_sim *sim, uint32_t *arg)
 {
 	uint32_t *regs = sim->regs;
@@ -50,9 +142,12 @@ enum vgg_hw_fault vgg_sim_fault_take(struct vgg_sim *sim, uint32_t *arg)
 		return VGG_FAULT_NONE;
 	if (regs[SIM_REG_INJECT_AFTER]) {
 		regs[SIM_REG_INJECT_AFTER]--;
+		use_up(sim);
 		return VGG_FAULT_NONE;
 	}
 	regs[SIM_REG_INJECT_COUNT]--;
+	use_up(sim);
+	sim->faults++;
 	return fault;
 }
 
@@ -130,4 +225,5 @@ void vgg_sim_fault_reset(struct vgg_sim *sim)
 	sim->spurious = false;
 	if (sim->late_state == SIM_LATE_KEPT)
 		sim->late_state = SIM_LATE_DUE;
+	arm(sim);
 }

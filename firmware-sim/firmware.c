@@ -225,21 +225,38 @@ static void record(struct vgg_sim *sim, const struct sim_job *job)
 		vgg_sim_latch(sim, &error);
 }
 
-/* Writes an entry, its last word after the rest; false: the card is halted. */
-static bool write_cqe(struct vgg_sim *sim, struct vgg_hw_cqe *cqe)
+/* (L) The place of the next entry; false if there is none. */
+static bool reserve(struct vgg_sim *sim, struct vgg_hw_cqe *cqe, uint64_t *addr)
+{
+	uint32_t mask = vgg_sim_ring_entries(sim, SIM_REG_CQ_SIZE) - 1;
+
+	if (sim->resetting || completions_full(sim, 1))
+		return false;
+	*addr = vgg_sim_reg_pair(sim, SIM_REG_CQ_BASE_LO) +
+		sim->cq_tail * sizeof(*cqe);
+	cqe->phase = htole16(sim->phase);
+	sim->cq_tail = (sim->cq_tail + 1) & mask;
+	if (!sim->cq_tail)
+		sim->phase = !sim->phase;
+	return true;
+}
+
+/*
+ * Writes an entry, its last word after the rest; false: the card is halted.
+ * The tail moves before: a host that polls may see the entry and free it
+ * before we get any further, and its new head must not be beyond our tail.
+ */
+static bool write_cqe(struct vgg_sim *sim, struct vgg_hw_cqe *cqe,
+		      bool *written)
 {
 	size_t body = sizeof(*cqe) - sizeof(uint32_t);
 	enum vgg_hw_status status;
 	uint64_t addr;
-	bool forget;
 
 	pthread_mutex_lock(&sim->lock);
-	forget = sim->resetting || completions_full(sim, 1);
-	addr = vgg_sim_reg_pair(sim, SIM_REG_CQ_BASE_LO) +
-	       sim->cq_tail * sizeof(*cqe);
-	cqe->phase = htole16(sim->phase);
+	*written = reserve(sim, cqe, &addr);
 	pthread_mutex_unlock(&sim->lock);
-	if (forget)
+	if (!*written)
 		return true;
 	status = vgg_sim_host_write(sim, addr, cqe, body);
 	if (!status)
@@ -251,28 +268,18 @@ static bool write_cqe(struct vgg_sim *sim, struct vgg_hw_cqe *cqe)
 	return !status;
 }
 
-/* (L) After write_cqe(). */
-static void advance(struct vgg_sim *sim, bool interrupt)
-{
-	uint32_t mask = vgg_sim_ring_entries(sim, SIM_REG_CQ_SIZE) - 1;
-
-	sim->cq_tail = (sim->cq_tail + 1) & mask;
-	if (!sim->cq_tail)
-		sim->phase = !sim->phase;
-	if (interrupt)
-		vgg_sim_irq_completion(sim);
-}
-
 /* Delivers an entry with all that belongs to it; last: the card rests then. */
 static bool post(struct vgg_sim *sim, struct vgg_hw_cqe *cqe, bool interrupt,
 		 bool last)
 {
-	if (!write_cqe(sim, cqe))
+	bool written;
+
+	if (!write_cqe(sim, cqe, &written))
 		return false;
 	pthread_mutex_lock(&sim->lock);
 	if (!sim->resetting) {
-		if (!completions_full(sim, 1))
-			advance(sim, interrupt);
+		if (written && interrupt)
+			vgg_sim_irq_completion(sim);
 		if (last)
 			rest(sim);
 	}

@@ -105,6 +105,8 @@ struct vgg_sim {
 	bool dead, hung, stuck, wild, spurious;
 	enum sim_late late_state;
 	struct vgg_hw_cqe late_cqe;
+	struct vgg_sim_injection standing; /* what is left of it; see fault.c */
+	uint64_t faults;		   /* injected so far */
 };
 
 uint64_t vgg_sim_now(void); /* ns, monotonic, never 0 */

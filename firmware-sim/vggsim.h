@@ -120,6 +120,21 @@ const char *vgg_sim_status_name(unsigned int status);
 const char *vgg_sim_fault_name(unsigned int fault);
 int vgg_sim_fault_by_name(const char *name); /* -1 if there is none */
 
+/* A fault to provoke: what the INJECT block's registers say. */
+struct vgg_sim_injection {
+	uint32_t fault, after, count, arg;
+	bool after_random; /* the caller chooses `after` */
+};
+
+/* Reads "NAME[,after=N|random][,count=N][,arg=N]"; -EINVAL. */
+int vgg_sim_injection_parse(const char *text, struct vgg_sim_injection *i);
+/*
+ * Arms it at once and, as long as it is not used up, after each reset; a reset
+ * disarms what a driver wrote to the registers. -EPERM if the card has no
+ * INJECT block.
+ */
+int vgg_sim_inject(struct vgg_sim *sim, const struct vgg_sim_injection *i);
+
 /*
  * The in-process transport (tran_inproc.c): a card with a thread of its own
  * and a bus on which the process puts its own memory.

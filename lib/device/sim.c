@@ -10,7 +10,6 @@
  * sequence number; the results of the last RING jobs are kept until they are
  * waited for or overwritten.
  */
-#include <ctype.h>
 #include <endian.h>
 #include <errno.h>
 #include <pthread.h>
@@ -517,64 +516,25 @@ static int choose_order(const char *name, enum vgg_sim_order *order)
 	return 0;
 }
 
-struct injection {
-	uint32_t fault, after, count, arg;
-};
-
-static int inject_option(char *word, struct injection *i)
-{
-	char *value = strchr(word, '='), *end;
-	unsigned long long number;
-	uint32_t *to = NULL;
-
-	if (value) {
-		*value++ = 0;
-		if (!strcmp(word, "after"))
-			to = &i->after;
-		else if (!strcmp(word, "count"))
-			to = &i->count;
-		else if (!strcmp(word, "arg"))
-			to = &i->arg;
-	}
-	if (!to)
-		return -1;
-	errno = 0;
-	number = strtoull(value, &end, 0);
-	*to = (uint32_t)number;
-	return isdigit((unsigned char)*value) && !*end && !errno &&
-			       number <= UINT32_MAX ?
-		       0 :
-		       -1;
-}
-
 static const char fault_names[] =
 	"use NAME[,after=N][,count=N][,arg=N] with one of"
 #define VGG_FAULT_NAME(name, id, text) " " #name
 	VGG_HW_FAULTS(VGG_FAULT_NAME);
 #undef VGG_FAULT_NAME
 
-/* "NAME[,after=N][,count=N][,arg=N]" */
-static int parse_injection(const char *text, struct injection *i)
+static int parse_injection(const char *text, struct vgg_sim_injection *i)
 {
-	char copy[128], *at = copy, *word;
-	int fault;
-
-	*i = (struct injection){ .count = 1 };
+	*i = (struct vgg_sim_injection){ 0 };
 	if (!text)
 		return 0;
-	snprintf(copy, sizeof(copy), "%s", text);
-	fault = vgg_sim_fault_by_name(strsep(&at, ","));
-	while (fault >= 0 && (word = strsep(&at, ",")))
-		if (inject_option(word, i))
-			fault = -1;
-	if (fault < 0)
+	/* Nobody here could choose the moment. */
+	if (vgg_sim_injection_parse(text, i) || i->after_random)
 		return vgg_fail(BAD_ARGUMENT, "inject", fault_names,
 				"\"%s\" is no fault", text);
-	i->fault = (uint32_t)fault;
 	return 0;
 }
 
-static int inject(struct sim *s, const struct injection *i)
+static int inject(struct sim *s, const struct vgg_sim_injection *i)
 {
 	if (!i->fault)
 		return 0;
@@ -639,7 +599,7 @@ static int set_up(struct sim *s, const struct vgg_sim_options *o)
 	return 0;
 }
 
-static int probe(struct sim *s, const struct injection *i)
+static int probe(struct sim *s, const struct vgg_sim_injection *i)
 {
 	struct vgg_device_info info = VGG_INIT(info);
 	int err = inject(s, i);
@@ -654,7 +614,7 @@ int vgg_sim_backend_open(const struct vgg_device_options *options,
 {
 	struct vgg_sim_options o = { .msi_vectors = 1, .bus_master = true };
 	struct sim *s = calloc(1, sizeof(*s));
-	struct injection injection;
+	struct vgg_sim_injection injection;
 	int err;
 
 	if (!s)
