@@ -115,6 +115,7 @@ struct vgg_device {
 	struct completion irq_test;
 	u32 idle_irqs;	  /* INTx without any cause, in a row */
 	struct hrtimer poll;
+	bool polling;	  /* it is armed; lock */
 	struct work_struct error_work;
 
 	/* vgg_ring.c, vgg_recover.c */
@@ -220,7 +221,7 @@ struct vgg_job {
 	struct drm_sched_job base; /* unless direct */
 	struct vgg_ctx *ctx;	   /* a reference */
 	struct list_head link;	   /* vgg_ctx.jobs */
-	struct llist_node done;	   /* direct: vgg_device.done */
+	struct llist_node done;	   /* vgg_device.done */
 	enum vgg_job_state state;
 	bool direct;		   /* past the scheduler */
 	u64 seq;
@@ -268,7 +269,8 @@ void vgg_hw_mark(struct vgg_device *v);
 bool vgg_hw_remembers(struct vgg_device *v);
 int vgg_irq_init(struct vgg_device *v);
 void vgg_irq_fini(struct vgg_device *v);
-void vgg_poll_kick(struct vgg_device *v);
+/* Without interrupts somebody has to look. */
+void vgg_poll_kick(struct vgg_device *v); /* L */
 
 /* vgg_ring.c; those marked (L) need vgg_device.lock */
 int vgg_ring_init(struct vgg_device *v);
@@ -282,7 +284,9 @@ u32 vgg_ring_reap(struct vgg_device *v);
 u32 vgg_ring_reap_locked(struct vgg_device *v); /* L */
 /* The card is told nothing any more; what it completes still counts. */
 void vgg_ring_stop(struct vgg_device *v);
-/* After vgg_hw_setup(): puts everything in flight into the ring again. */
+/* Puts everything in flight into the ring anew, for a card that starts anew;
+ * between the two: vgg_hw_setup(). */
+void vgg_ring_rewind(struct vgg_device *v);
 void vgg_ring_start(struct vgg_device *v);
 /* Takes jobs out of the ring: those of ctx, or all if it is NULL. The oldest
  * one gets `first`, the others `rest`. */
@@ -345,6 +349,8 @@ void vgg_bo_revoke_all(struct vgg_device *v);
 
 /* vgg_prime.c */
 struct dma_buf *vgg_bo_export(struct drm_gem_object *obj, int flags);
+struct drm_gem_object *vgg_prime_import(struct drm_device *drm,
+					struct dma_buf *dma_buf);
 struct drm_gem_object *vgg_bo_import(struct drm_device *drm,
 				     struct dma_buf_attachment *attach,
 				     struct sg_table *sgt);

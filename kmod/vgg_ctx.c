@@ -183,6 +183,24 @@ void vgg_ctx_collect(struct vgg_ctx *ctx)
 	mutex_unlock(&ctx->vm_lock);
 }
 
+/* Page by page, since an unplug takes all mappings away; they come back. The
+ * mapping holds the file, and the file the context. */
+static vm_fault_t results_fault(struct vm_fault *vmf)
+{
+	struct vgg_ctx *ctx = vmf->vma->vm_private_data;
+	unsigned long at = vmf->pgoff << PAGE_SHIFT;
+
+	if (at >= RESULT_BYTES)
+		return VM_FAULT_SIGBUS;
+	vmf->page = vmalloc_to_page((void *)ctx->results + at);
+	get_page(vmf->page);
+	return 0;
+}
+
+static const struct vm_operations_struct results_vm_ops = {
+	.fault = results_fault,
+};
+
 int vgg_ctx_mmap_results(struct vgg_ctx *ctx, struct vm_area_struct *vma)
 {
 	if (vma->vm_flags & VM_WRITE)
@@ -190,5 +208,8 @@ int vgg_ctx_mmap_results(struct vgg_ctx *ctx, struct vm_area_struct *vma)
 	if (vma->vm_end - vma->vm_start > PAGE_ALIGN(RESULT_BYTES))
 		return -EINVAL;
 	vgg_vm_flags_clear(vma, VM_MAYWRITE);
-	return remap_vmalloc_range(vma, ctx->results, 0);
+	vgg_vm_flags_set(vma, VM_DONTEXPAND | VM_DONTDUMP);
+	vma->vm_private_data = ctx;
+	vma->vm_ops = &results_vm_ops;
+	return 0;
 }

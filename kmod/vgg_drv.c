@@ -107,6 +107,7 @@ static void show_fdinfo(struct seq_file *m, struct file *file)
 	.open = vgg_ctx_open, .postclose = vgg_ctx_close, .fops = &fops_,   \
 	.prime_handle_to_fd = drm_gem_prime_handle_to_fd,                   \
 	.prime_fd_to_handle = drm_gem_prime_fd_to_handle,                   \
+	.gem_prime_import = vgg_prime_import,                               \
 	.gem_prime_import_sg_table = vgg_bo_import,                         \
 	.name = DRM_VGGACCEL_NAME,                                          \
 	.desc = "int8 convolution accelerator", .major = 1, .minor = 0,     \
@@ -162,7 +163,6 @@ static int init_software(struct vgg_device *v, struct pci_dev *pdev)
 static int enable_pci(struct vgg_device *v)
 {
 	struct pci_dev *pdev = v->pdev;
-	unsigned int bits = clamp(dma_bits, 32u, 48u);
 	int err = pci_enable_device(pdev);
 
 	if (err)
@@ -180,7 +180,7 @@ static int enable_pci(struct vgg_device *v)
 		err = -ENOMEM;
 		goto err_region;
 	}
-	err = dma_set_mask_and_coherent(&pdev->dev, DMA_BIT_MASK(bits));
+	err = dma_set_mask_and_coherent(&pdev->dev, DMA_BIT_MASK(dma_bits));
 	if (err)
 		goto err_unmap;
 	dma_set_max_seg_size(&pdev->dev, UINT_MAX);
@@ -263,6 +263,7 @@ static int start(struct vgg_device *v)
 	err = vgg_irq_init(v);
 	if (err)
 		return err;
+	vgg_ring_rewind(v);
 	err = vgg_hw_setup(v);
 	if (err)
 		goto err_irq;
@@ -376,9 +377,44 @@ static struct pci_driver vgg_pci_driver = {
 	.driver.pm = pm_ptr(&vgg_pm_ops),
 };
 
+static bool known(const char *value, const char *const *values)
+{
+	for (; *values; values++)
+		if (!strcmp(value, *values))
+			return true;
+	return false;
+}
+
+static int check_params(void)
+{
+	static const char *const irqs[] = { "auto", "msi", "intx", "poll",
+					    NULL };
+	static const char *const nodes[] = { "auto", "render", NULL };
+
+	if (!known(vgg_irq_param, irqs)) {
+		pr_err("vggaccel: irq=%s is not known; use auto, msi, intx or poll\n",
+		       vgg_irq_param);
+		return -EINVAL;
+	}
+	if (!known(node, nodes)) {
+		pr_err("vggaccel: node=%s is not known; use auto or render\n",
+		       node);
+		return -EINVAL;
+	}
+	if (dma_bits < 32 || dma_bits > 48) {
+		pr_err("vggaccel: dma_bits=%u is not between 32 and 48\n",
+		       dma_bits);
+		return -EINVAL;
+	}
+	return 0;
+}
+
 static int __init vgg_init(void)
 {
-	int err;
+	int err = check_params();
+
+	if (err)
+		return err;
 
 	vgg_wq = alloc_workqueue("vggaccel", WQ_UNBOUND, 0);
 	if (!vgg_wq)

@@ -204,21 +204,22 @@ static void handle_causes(struct vgg_device *v, u32 causes)
 		complete(&v->irq_test);
 }
 
-static void count_irq(struct vgg_device *v, bool spurious)
+/* How many completions an interrupt found. */
+static u32 reap(struct vgg_device *v)
 {
+	u32 n;
+
 	spin_lock(&v->lock);
+	n = vgg_ring_reap_locked(v);
 	v->stats.irqs++;
-	v->stats.spurious += spurious;
 	spin_unlock(&v->lock);
+	trace_vgg_irq(v, n);
+	return n;
 }
 
 static irqreturn_t msi_completion(int irq, void *data)
 {
-	struct vgg_device *v = data;
-	u32 n = vgg_ring_reap(v);
-
-	trace_vgg_irq(v, n);
-	count_irq(v, false);
+	reap(data);
 	return IRQ_HANDLED;
 }
 
@@ -239,11 +240,9 @@ static irqreturn_t msi_test(int irq, void *data)
 static irqreturn_t msi_all(int irq, void *data)
 {
 	struct vgg_device *v = data;
-	u32 n = vgg_ring_reap(v), causes;
+	u32 causes;
 
-	trace_vgg_irq(v, n);
-	count_irq(v, false);
-	if (n)
+	if (reap(v))
 		return IRQ_HANDLED;
 	causes = vgg_reg_read(v, VGG_REG_IRQ_STATUS);
 	if (causes == ~0u)
@@ -253,7 +252,7 @@ static irqreturn_t msi_all(int irq, void *data)
 	return IRQ_HANDLED;
 }
 
-/* Held for no cause: the kernel would switch the line off for all its users. */
+/* (L) Held for no cause: the kernel would switch the line off for all its users. */
 static void stop_intx(struct vgg_device *v)
 {
 	pci_intx(v->pdev, 0);
@@ -263,26 +262,30 @@ static void stop_intx(struct vgg_device *v)
 	vgg_poll_kick(v);
 }
 
+static irqreturn_t not_ours(struct vgg_device *v)
+{
+	spin_lock(&v->lock);
+	v->stats.spurious++;
+	if (++v->idle_irqs == IDLE_IRQS_MAX)
+		stop_intx(v);
+	spin_unlock(&v->lock);
+	return IRQ_NONE;
+}
+
 static irqreturn_t intx(int irq, void *data)
 {
 	struct vgg_device *v = data;
-	u32 n = vgg_ring_reap(v), causes = VGG_IRQ_CQ;
+	u32 causes = VGG_IRQ_CQ;
 
-	if (!n) {
+	if (!reap(v)) {
 		causes = vgg_reg_read(v, VGG_REG_IRQ_STATUS);
-		if (!causes || causes == ~0u) {
-			count_irq(v, true);
-			if (++v->idle_irqs == IDLE_IRQS_MAX)
-				stop_intx(v);
-			return IRQ_NONE;
-		}
+		if (!causes || causes == ~0u)
+			return not_ours(v);
 	}
 	v->idle_irqs = 0;
 	vgg_reg_write(v, VGG_REG_IRQ_STATUS, causes);
 	/* What was completed before this write raises no interrupt any more. */
-	n += vgg_ring_reap(v);
-	trace_vgg_irq(v, n);
-	count_irq(v, false);
+	vgg_ring_reap(v);
 	handle_causes(v, causes);
 	return IRQ_HANDLED;
 }
@@ -296,7 +299,8 @@ static enum hrtimer_restart on_poll(struct hrtimer *timer)
 	spin_lock_irqsave(&v->lock, flags);
 	vgg_ring_reap_locked(v);
 	v->stats.polls++;
-	if (vgg_ring_in_flight(v)) {
+	v->polling = vgg_ring_in_flight(v);
+	if (v->polling) {
 		hrtimer_forward_now(timer, ns_to_ktime(vgg_poll_us * NSEC_PER_USEC));
 		again = HRTIMER_RESTART;
 	}
@@ -304,12 +308,13 @@ static enum hrtimer_restart on_poll(struct hrtimer *timer)
 	return again;
 }
 
-/* Without interrupts somebody has to look. */
 void vgg_poll_kick(struct vgg_device *v)
 {
-	if (v->irq_mode == VGG_IRQ_POLL && !hrtimer_active(&v->poll))
-		hrtimer_start(&v->poll, ns_to_ktime(vgg_poll_us * NSEC_PER_USEC),
-			      HRTIMER_MODE_REL);
+	if (v->irq_mode != VGG_IRQ_POLL || v->polling)
+		return;
+	v->polling = true;
+	hrtimer_start(&v->poll, ns_to_ktime(vgg_poll_us * NSEC_PER_USEC),
+		      HRTIMER_MODE_REL);
 }
 
 static int request_msi(struct vgg_device *v)

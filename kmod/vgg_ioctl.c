@@ -98,23 +98,26 @@ static int ioctl_set(struct drm_device *drm, void *data, struct drm_file *file)
 	return 0;
 }
 
+enum direction { IN, IN_OUT };
+
 struct entry {
 	drm_ioctl_t *fn;
 	size_t size, least; /* of the struct: now, in its first version */
+	enum direction direction; /* ours to say, not the caller's number's */
 };
 
-#define ENTRY(name, fn, type, last)                                \
+#define ENTRY(name, fn, type, last, direction)                     \
 	[DRM_VGGACCEL_##name] = { fn, sizeof(struct drm_vggaccel_##type), \
-		offsetofend(struct drm_vggaccel_##type, last) }
+		offsetofend(struct drm_vggaccel_##type, last), direction }
 
 static const struct entry entries[] = {
-	ENTRY(INFO, ioctl_info, info, id),
-	ENTRY(SET, ioctl_set, set, value),
-	ENTRY(BO_CREATE, vgg_ioctl_bo_create, bo_create, mmap_offset),
-	ENTRY(BO_INFO, vgg_ioctl_bo_info, bo_info, mmap_offset),
-	ENTRY(BO_PREP, vgg_ioctl_bo_prep, bo_prep, timeout_ns),
-	ENTRY(BO_FINI, vgg_ioctl_bo_fini, bo_fini, bytes),
-	ENTRY(SUBMIT, vgg_ioctl_submit, submit, seq),
+	ENTRY(INFO, ioctl_info, info, id, IN_OUT),
+	ENTRY(SET, ioctl_set, set, value, IN),
+	ENTRY(BO_CREATE, vgg_ioctl_bo_create, bo_create, mmap_offset, IN_OUT),
+	ENTRY(BO_INFO, vgg_ioctl_bo_info, bo_info, mmap_offset, IN_OUT),
+	ENTRY(BO_PREP, vgg_ioctl_bo_prep, bo_prep, timeout_ns, IN),
+	ENTRY(BO_FINI, vgg_ioctl_bo_fini, bo_fini, bytes, IN),
+	ENTRY(SUBMIT, vgg_ioctl_submit, submit, seq, IN_OUT),
 };
 
 union any {
@@ -142,7 +145,8 @@ static long call(struct file *file, const struct entry *e, void __user *arg)
 	if (err)
 		return err;
 	err = drm_ioctl_kernel(file, e->fn, &data, DRM_RENDER_ALLOW);
-	if (!err && copy_to_user(arg, &data, min_t(size_t, size, e->size)))
+	if (!err && e->direction == IN_OUT &&
+	    copy_to_user(arg, &data, min_t(size_t, size, e->size)))
 		err = -EFAULT;
 	return err;
 }

@@ -15,8 +15,9 @@
  * Fences may outlive everything else here, so they refer to nothing but this
  * module's code, which they hold.
  *
- * A job that has ended is retired in process context: the scheduler's through
- * free_job(), others by retire_work.
+ * A job that has ended, and that the scheduler has let go of, is retired by work
+ * of our own: that may have to wait for a lock under which memory is allocated,
+ * which the scheduler must not.
  */
 #include <linux/dma-fence-chain.h>
 #include <linux/dma-resv.h>
@@ -169,9 +170,27 @@ static void record(struct vgg_job *job, const struct vgg_outcome *o)
 	smp_store_release(&r->seq, job->seq);
 }
 
+/* The job, and with it its reference, may go with the signal. */
+static void signal(struct dma_fence *fence, int error)
+{
+	dma_fence_get(fence);
+	if (error)
+		dma_fence_set_error(fence, error);
+	dma_fence_signal(fence);
+	dma_fence_put(fence);
+}
+
+static void retire_later(struct vgg_job *job)
+{
+	struct vgg_device *v = job->ctx->v;
+
+	if (llist_add(&job->done, &v->done))
+		queue_work(vgg_wq, &v->retire_work);
+}
+
 /*
- * (L) The job is over. The caller must not touch it any more: the scheduler or
- * the retiring work may free it at once.
+ * (L) The job is over. The caller must not touch it any more: it may be freed at
+ * once.
  */
 void vgg_job_end(struct vgg_job *job, const struct vgg_outcome *outcome)
 {
@@ -192,18 +211,10 @@ void vgg_job_end(struct vgg_job *job, const struct vgg_outcome *outcome)
 	wake_up(&ctx->room);
 	if (job->uring)
 		vgg_uring_complete(job->uring, job->seq);
-	if (job->direct && llist_add(&job->done, &v->done))
-		queue_work(vgg_wq, &v->retire_work);
-	if (job->fence) {
-		struct dma_fence *fence = job->fence;
-
-		/* Its own reference: the job's may go with the signal. */
-		dma_fence_get(fence);
-		if (o.error)
-			dma_fence_set_error(fence, o.error);
-		dma_fence_signal(fence);
-		dma_fence_put(fence);
-	}
+	if (job->direct)
+		retire_later(job);
+	else
+		signal(job->fence, o.error);
 }
 
 static void retire(struct vgg_job *job)
@@ -288,7 +299,7 @@ static void free_job(struct drm_sched_job *base)
 	}
 	spin_unlock_irq(&v->lock);
 	drm_sched_job_cleanup(base);
-	retire(job);
+	retire_later(job);
 }
 
 static const struct drm_sched_backend_ops sched_ops = {
@@ -484,7 +495,7 @@ static int lock_bos(struct submission *s)
 	int err = drm_gem_lock_reservations(s->bos, n, &s->ticket);
 
 	if (err)
-		return err;
+		return err == -EALREADY ? -EINVAL : err;
 	for (i = 0; i < n && !err; i++) {
 		bool write = s->refs[i].access & DRM_VGGACCEL_ACCESS_WRITE;
 

@@ -2,10 +2,12 @@
 /*
  * dma-buf: buffers from and for other devices and processes.
  *
- * The helpers of DRM do all but two things. They leave out CPU access, which
+ * The helpers of DRM do all but three things. They leave out CPU access, which
  * matters where DMA is not coherent: whoever maps an exported buffer says by
- * DMA_BUF_IOCTL_SYNC what it is about to do. And on-board memory can't be
- * exported, since no other device can reach it.
+ * DMA_BUF_IOCTL_SYNC what it is about to do. They know their own buffers
+ * by their own table of operations, which ours isn't: without a look of our own
+ * a second file would get a second mapping of the same pages. And on-board memory
+ * can't be exported, since no other device can reach it.
  */
 #include <linux/dma-buf.h>
 #include <linux/dma-resv.h>
@@ -67,6 +69,17 @@ struct dma_buf *vgg_bo_export(struct drm_gem_object *obj, int flags)
 	if (to_bo(obj)->flags & DRM_VGGACCEL_BO_LOCAL)
 		return ERR_PTR(-EOPNOTSUPP);
 	return drm_gem_dmabuf_export(obj->dev, &info);
+}
+
+struct drm_gem_object *vgg_prime_import(struct drm_device *drm,
+					struct dma_buf *dma_buf)
+{
+	struct drm_gem_object *obj = dma_buf->priv;
+
+	if (dma_buf->ops != &export_ops || obj->dev != drm)
+		return drm_gem_prime_import(drm, dma_buf);
+	drm_gem_object_get(obj);
+	return obj;
 }
 
 /* A page table maps whole pages. */

@@ -46,81 +46,88 @@ static void lost_irq(struct vgg_device *v)
 	v->irq_mode = VGG_IRQ_POLL;
 }
 
+/* A job that has not ended since the last look, and what was known then. */
+struct suspect {
+	u32 place, told;
+	unsigned long since, limit;
+};
+
 /* What is wrong with a card that has not completed the oldest job, if anything
  * is; NULL: nothing. */
-static const char *diagnose(struct vgg_device *v, unsigned long since,
-			    unsigned long limit, int *error)
+static const char *diagnose(struct vgg_device *v, const struct suspect *s,
+			    int *error)
 {
-	u32 status = vgg_reg_read(v, VGG_REG_STATUS), head;
+	u32 mask = v->ring.entries - 1;
+	/* In this order: a card that has fetched everything and isn't busy after
+	 * that has ended everything. */
+	u32 head = vgg_reg_read(v, VGG_REG_SQ_HEAD);
+	u32 status = vgg_reg_read(v, VGG_REG_STATUS);
 
 	*error = -EIO;
 	if (status == ~0u)
 		return "the card does not answer";
 	if (status & VGG_DEV_HALTED)
 		return "the card has halted";
-	head = vgg_reg_read(v, VGG_REG_SQ_HEAD);
-	if (head >= v->ring.entries)
+	if (head > mask)
 		return "the card's ring index is out of range";
-	if (!(status & VGG_DEV_BUSY) &&
-	    head == (READ_ONCE(v->ring.told) & (v->ring.entries - 1)))
+	if (!(status & VGG_DEV_BUSY) && head == (s->told & mask))
 		return "the card is idle, but a job has not ended";
 	*error = -ETIMEDOUT;
-	if (time_after(jiffies, since + limit))
+	if (time_after(jiffies, s->since + s->limit))
 		return "a job exceeds its time limit";
 	return NULL;
 }
 
-/* (L) Nothing in flight: no need to look. Otherwise the oldest job. */
-static struct vgg_job *look(struct vgg_device *v)
+/* (L) Whether there is a suspect. Nothing in flight: no need to look again. */
+static bool look(struct vgg_device *v, struct suspect *s)
 {
 	struct vgg_ring *r = &v->ring;
+	bool moved = v->watch_seen != r->oldest;
+	struct vgg_job *job;
 
-	if (v->watch_seen == r->oldest && vgg_ring_reap_locked(v))
+	if (!moved && vgg_ring_reap_locked(v))
 		lost_irq(v);
-	else if (v->watch_seen != r->oldest)
+	else if (moved)
 		v->watch_lost = 0;
-	if (!vgg_ring_in_flight(v)) {
-		v->watching = false;
-		return NULL;
-	}
-	if (v->watch_seen != r->oldest || !r->running) {
-		v->watch_seen = r->oldest;
-		return NULL;
-	}
-	return r->slot[r->oldest & (r->entries - 1)];
+	v->watching = vgg_ring_in_flight(v);
+	moved = v->watch_seen != r->oldest;
+	v->watch_seen = r->oldest;
+	job = r->slot[r->oldest & (r->entries - 1)];
+	/* One that the card doesn't know of yet can't have ended. */
+	if (moved || !r->running || !job || r->told == r->oldest)
+		return false;
+	*s = (struct suspect){ r->oldest, r->told, r->since, job->limit };
+	return true;
+}
+
+/* It may have ended while the card was asked. */
+static bool has_moved(struct vgg_device *v, const struct suspect *s)
+{
+	bool moved;
+
+	spin_lock_irq(&v->lock);
+	vgg_ring_reap_locked(v);
+	moved = v->ring.oldest != s->place;
+	spin_unlock_irq(&v->lock);
+	return moved;
 }
 
 void vgg_watchdog(struct work_struct *work)
 {
 	struct vgg_device *v = container_of(to_delayed_work(work),
 					    struct vgg_device, watchdog);
-	unsigned long since = 0, limit = 0;
 	const char *wrong = NULL;
-	struct vgg_job *job;
-	bool again;
-	u32 oldest;
+	struct suspect s;
+	bool found, again;
 	int error;
 
 	spin_lock_irq(&v->lock);
-	job = look(v);
+	found = look(v, &s);
 	again = v->watching;
-	oldest = v->ring.oldest;
-	if (job) {
-		since = v->ring.since;
-		limit = job->limit;
-	}
 	spin_unlock_irq(&v->lock);
-	if (job)
-		wrong = diagnose(v, since, limit, &error);
-	/* It may have ended while the card was asked. */
-	if (wrong && error != -ETIMEDOUT) {
-		spin_lock_irq(&v->lock);
-		vgg_ring_reap_locked(v);
-		if (v->ring.oldest != oldest && vgg_hw_present(v))
-			wrong = NULL;
-		spin_unlock_irq(&v->lock);
-	}
-	if (wrong)
+	if (found)
+		wrong = diagnose(v, &s, &error);
+	if (wrong && !has_moved(v, &s))
 		vgg_recover(v, wrong, error);
 	if (again)
 		queue_delayed_work(vgg_wq, &v->watchdog,
@@ -185,8 +192,10 @@ static void restart(struct vgg_device *v, bool reset)
 {
 	int err = reset ? vgg_hw_reset(v) : 0;
 
-	if (!err)
+	if (!err) {
+		vgg_ring_rewind(v);
 		err = vgg_hw_setup(v);
+	}
 	if (err)
 		lose_locked(v, "the card can't be started again");
 	else

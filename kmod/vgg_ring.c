@@ -236,7 +236,9 @@ static u32 collect(struct vgg_ring *r)
 	return n;
 }
 
-void vgg_ring_start(struct vgg_device *v)
+/* Before the card is enabled: a completion that it has kept from before must
+ * find a ring that is ready, to be recognised by its generation. */
+void vgg_ring_rewind(struct vgg_device *v)
 {
 	struct vgg_ring *r = &v->ring;
 	unsigned long flags;
@@ -254,7 +256,15 @@ void vgg_ring_start(struct vgg_device *v)
 	for (i = 0; i < n; i++)
 		vgg_ring_put(v, r->spare[i]);
 	v->stats.replayed += n;
-	r->running = true;
+	spin_unlock_irqrestore(&v->lock, flags);
+}
+
+void vgg_ring_start(struct vgg_device *v)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&v->lock, flags);
+	v->ring.running = true;
 	vgg_ring_tell(v);
 	spin_unlock_irqrestore(&v->lock, flags);
 }

@@ -139,6 +139,7 @@ void vgg_vm_close(struct drm_gem_object *obj, struct drm_file *file)
 	struct vgg_ctx *ctx = file->driver_priv;
 	struct vgg_device *v = ctx->v;
 	struct vgg_map *map;
+	u64 last;
 
 	mutex_lock(&ctx->vm_lock);
 	map = find(ctx, to_bo(obj));
@@ -146,9 +147,11 @@ void vgg_vm_close(struct drm_gem_object *obj, struct drm_file *file)
 		mutex_lock(&v->mem_lock);
 		vgg_mmu_unmap(&ctx->mmu, map->va.start, obj->size);
 		mutex_unlock(&v->mem_lock);
-		if (has_jobs(ctx, &map->last_seq))
-			list_move_tail(&map->link, &ctx->zombies);
-		else
+		/* Visible to vgg_ctx_collect() before the last look: one of
+		 * the two frees it. */
+		has_jobs(ctx, &map->last_seq);
+		list_move_tail(&map->link, &ctx->zombies);
+		if (!has_jobs(ctx, &last))
 			vgg_map_free(ctx, map);
 	}
 	mutex_unlock(&ctx->vm_lock);

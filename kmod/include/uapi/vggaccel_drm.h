@@ -180,7 +180,7 @@ struct drm_vggaccel_bo_fini {
 	__u64 bytes;
 };
 
-/* A buffer that a job uses, for implicit synchronisation: BO_PREP waits for the
+/* A buffer that a job uses, named once, for implicit synchronisation: BO_PREP waits for the
  * job, and jobs of other files and devices that share the buffer are ordered.
  * Buffers that are not shared need not be named. */
 struct drm_vggaccel_bo_ref {
