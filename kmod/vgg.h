@@ -107,7 +107,7 @@ struct vgg_device {
 	u64 local_bytes;
 
 	/* vgg_hw.c */
-	bool cut;	  /* no register access; READ_ONCE() */
+	bool cut;	  /* no register access now; READ_ONCE() */
 	bool gone;	  /* for good, and so cut; READ_ONCE() */
 	u32 stopped;	  /* by suspend, reset or AER: how often; reset_lock */
 	enum vgg_irq_mode irq_mode;

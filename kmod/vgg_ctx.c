@@ -156,7 +156,8 @@ void vgg_ctx_close(struct drm_device *drm, struct drm_file *file)
 	struct vgg_ctx *ctx = file->driver_priv;
 
 	abort_jobs(ctx);
-	drm_sched_entity_destroy(&ctx->entity);
+	/* Without drm_sched_entity_flush(): what waits would be waited for. */
+	drm_sched_entity_fini(&ctx->entity);
 	vgg_ctx_put(ctx);
 }
 

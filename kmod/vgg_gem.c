@@ -120,7 +120,7 @@ static int bo_mmap(struct drm_gem_object *obj, struct vm_area_struct *vma)
 	if (bo->flags & DRM_VGGACCEL_BO_LOCAL)
 		return -EOPNOTSUPP;
 	/* A private copy would never reach the card. */
-	if (is_cow_mapping(vma->vm_flags))
+	if (!(vma->vm_flags & VM_SHARED))
 		return -EINVAL;
 	vgg_vm_flags_set(vma, VM_PFNMAP | VM_DONTEXPAND | VM_DONTDUMP);
 	vma->vm_page_prot = vm_get_page_prot(vma->vm_flags);

@@ -317,14 +317,21 @@ void vgg_poll_kick(struct vgg_device *v)
 		      HRTIMER_MODE_REL);
 }
 
+/* One vector for each cause, or one for all: the card goes by how many there
+ * are. */
 static int request_msi(struct vgg_device *v)
 {
 	static const irq_handler_t handlers[] = { msi_completion, msi_error,
 						  msi_test };
-	int n = min_t(int, v->vectors, ARRAY_SIZE(handlers)), i, err;
+	int n = ARRAY_SIZE(handlers), i, err;
 
-	if (v->vectors < (int)ARRAY_SIZE(handlers))
+	if (pci_alloc_irq_vectors(v->pdev, VGG_MSI_VECTORS, VGG_MSI_VECTORS,
+				  PCI_IRQ_MSI) < 0) {
 		n = 1;
+		err = pci_alloc_irq_vectors(v->pdev, 1, 1, PCI_IRQ_MSI);
+		if (err < 0)
+			return err;
+	}
 	for (i = 0; i < n; i++) {
 		err = request_irq(pci_irq_vector(v->pdev, i),
 				  n == 1 ? msi_all : handlers[i], 0,
@@ -338,29 +345,22 @@ static int request_msi(struct vgg_device *v)
 err_free:
 	while (i--)
 		free_irq(pci_irq_vector(v->pdev, i), v);
+	pci_free_irq_vectors(v->pdev);
 	return err;
 }
 
-static int request_mode(struct vgg_device *v, enum vgg_irq_mode mode)
+static int request_intx(struct vgg_device *v)
 {
-	int err;
+	int err = pci_alloc_irq_vectors(v->pdev, 1, 1, PCI_IRQ_INTX);
 
-	if (mode == VGG_IRQ_MSI) {
-		v->vectors = pci_alloc_irq_vectors(v->pdev, 1, VGG_MSI_VECTORS,
-						   PCI_IRQ_MSI);
-		err = v->vectors < 0 ? v->vectors : request_msi(v);
-	} else {
-		v->vectors = pci_alloc_irq_vectors(v->pdev, 1, 1, PCI_IRQ_INTX);
-		err = v->vectors < 0 ? v->vectors :
-				       request_irq(pci_irq_vector(v->pdev, 0),
-						   intx, IRQF_SHARED,
-						   "vggaccel", v);
-	}
-	if (err) {
-		if (v->vectors > 0)
-			pci_free_irq_vectors(v->pdev);
-		v->vectors = 0;
-	}
+	if (err < 0)
+		return err;
+	err = request_irq(pci_irq_vector(v->pdev, 0), intx, IRQF_SHARED,
+			  "vggaccel", v);
+	if (err)
+		pci_free_irq_vectors(v->pdev);
+	else
+		v->vectors = 1;
 	return err;
 }
 
@@ -379,7 +379,7 @@ static int test_mode(struct vgg_device *v)
 static int try_mode(struct vgg_device *v, enum vgg_irq_mode mode)
 {
 	static const char *const names[] = { "polling", "INTx", "MSI" };
-	int err = request_mode(v, mode);
+	int err = mode == VGG_IRQ_MSI ? request_msi(v) : request_intx(v);
 
 	if (!err) {
 		v->irq_mode = mode;

@@ -72,7 +72,8 @@ void vgg_pm_fini(struct vgg_device *v)
 }
 
 /*
- * Sleep. The card is disabled and keeps its registers in D3hot.
+ * Sleep. The card is disabled and keeps its registers in D3hot, where it can't be
+ * asked for them: not even by the handler of a line that it shares.
  */
 static int suspend(struct device *dev)
 {
@@ -80,6 +81,7 @@ static int suspend(struct device *dev)
 
 	vgg_pause(v);
 	vgg_hw_disable(v, FINISH_MS);
+	WRITE_ONCE(v->cut, true);
 	return 0;
 }
 
@@ -100,6 +102,7 @@ static int resume(struct device *dev)
 {
 	struct vgg_device *v = dev_get_drvdata(dev);
 
+	WRITE_ONCE(v->cut, READ_ONCE(v->gone));
 	if (vgg_hw_present(v) && !vgg_hw_remembers(v))
 		lose_local(v);
 	vgg_hw_mark(v);

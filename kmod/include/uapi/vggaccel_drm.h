@@ -138,7 +138,7 @@ struct drm_vggaccel_bo_create {
 	__u32 handle;		/* out */
 	__u32 reserved;
 	__u64 address;		/* out: for command streams */
-	__u64 mmap_offset;	/* out: for mmap(); 0 for on-board memory */
+	__u64 mmap_offset;	/* out: for mmap(), MAP_SHARED; 0 for on-board memory */
 };
 
 /* BO_INFO: the same about any handle, also one imported by PRIME. */
