@@ -117,8 +117,8 @@ enum { KEY_CARD = 0x100, KEY_INJECT, KEY_JSON, KEY_TIMEOUT };
 
 static const struct argp_option options[] = {
 	{ "device", 'd', "DEVICE", 0,
-	  "auto (a card, else the simulator), sim, cpu, or the path of a "
-	  "device node; default: auto",
+	  "auto (a card, else the simulator), card, cardN, a PCI address, the "
+	  "path of a device node, sim or cpu; default: auto",
 	  90 },
 	{ "card", KEY_CARD, "FILE", 0, "Card profile for the simulator", 90 },
 	{ "inject", KEY_INJECT, "FAULT", 0,

@@ -127,6 +127,8 @@ struct vgg_error cli_error(int err);
 int cli_exit_status(const struct vgg_error *error);
 /* Tells stderr; returns the exit status. */
 int cli_say(const struct vgg_error *error);
+/* Tells stderr what is worth knowing, though nothing failed. */
+void cli_note(const char *text);
 /* Tells stderr and, with --json, stdout; returns the exit status. */
 int cli_report(const struct cli *cli, const struct vgg_error *error);
 int cli_report_last(const struct cli *cli, int err);

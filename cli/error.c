@@ -87,6 +87,15 @@ int cli_say(const struct vgg_error *error)
 	return cli_exit_status(error);
 }
 
+void cli_note(const char *text)
+{
+	char *clean = text_valid(text, true);
+
+	cli_progress_clear();
+	fprintf(stderr, "vggctl: note: %s\n", clean);
+	free(clean);
+}
+
 int cli_report(const struct cli *cli, const struct vgg_error *error)
 {
 	cli->out->error(error);

@@ -1,26 +1,23 @@
 // SPDX-License-Identifier: MIT
 /* Opening what a verb works on, in the order device, model, session. */
-#include <string.h>
-
 #include "cli.h"
 
 int cli_open_device(struct cli *cli)
 {
 	struct vgg_device_options o = VGG_INIT(o);
-	const char *name = cli->device;
 	int err;
 
 	o.card = cli->card;
 	o.inject = cli->inject;
 	o.timeout_ms = (uint32_t)cli->timeout_s * 1000;
-	/* A profile or a fault is for the simulator, so "auto" means that. */
-	if ((o.card || o.inject) && !strcmp(name, "auto"))
-		name = "sim";
-	err = vgg_device_open(name, &o, &cli->dev);
+	err = vgg_device_open(cli->device, &o, &cli->dev);
 	if (err)
 		return err;
 	cli->device_info.size = sizeof(cli->device_info);
-	return vgg_device_info(cli->dev, &cli->device_info);
+	err = vgg_device_info(cli->dev, &cli->device_info);
+	if (!err && *cli->device_info.note)
+		cli_note(cli->device_info.note);
+	return err;
 }
 
 int cli_describe_model(struct cli *cli)

@@ -119,8 +119,47 @@ static json_t *pack_preprocess(const struct vgg_model_info *m)
 
 static json_t *pack_device(const struct cli *cli)
 {
-	return json_pack("{s:o, s:o}", "kind", text(cli->device_info.kind_name),
-			 "name", text(cli->device_info.name));
+	const struct vgg_device_info *d = &cli->device_info;
+	json_t *device = json_pack("{s:o, s:o}", "kind", text(d->kind_name),
+				   "name", text(d->name));
+
+	if (d->kind == VGG_DEVICE_CARD) {
+		json_object_set_new(device, "node", text(d->node));
+		json_object_set_new(device, "simulated",
+				    json_boolean(d->simulated));
+	}
+	if (*d->note)
+		json_object_set_new(device, "note", text(d->note));
+	return device;
+}
+
+/* What only a card on a bus has; null where it is not known. */
+static void add_bus(json_t *device, const struct vgg_device_info *d)
+{
+	const struct {
+		const char *name;
+		uint64_t value;
+	} fields[] = {
+		{ "irq", d->irq },
+		{ "bus_gen", d->bus_gen },
+		{ "bus_lanes", d->bus_lanes },
+		{ "bus_max_gen", d->bus_max_gen },
+		{ "bus_max_lanes", d->bus_max_lanes },
+		{ "bar_bytes", d->bar_bytes },
+	};
+	size_t i;
+
+	json_object_set_new(device, "bus", text(d->bus));
+	json_object_set_new(device, "driver", text(d->driver));
+	json_object_set_new(device, "submission", text(d->submission));
+	json_object_set_new(device, "irq_kind", text(d->irq_kind));
+	json_object_set_new(device, "coherent", json_boolean(d->coherent));
+	json_object_set_new(device, "queue_depth", integer(d->queue_depth));
+	json_object_set_new(device, "resets", integer(d->resets));
+	for (i = 0; i < sizeof(fields) / sizeof(*fields); i++)
+		json_object_set_new(device, fields[i].name,
+				    fields[i].value ? integer(fields[i].value) :
+						      json_null());
 }
 
 static json_t *pack_capabilities(const struct cli *cli)
@@ -153,6 +192,8 @@ static json_t *pack_capabilities(const struct cli *cli)
 	for (i = 0; i < sizeof(fields) / sizeof(*fields); i++)
 		json_object_set_new(device, fields[i].name,
 				    integer(fields[i].value));
+	if (d->kind == VGG_DEVICE_CARD)
+		add_bus(device, d);
 	return device;
 }
 

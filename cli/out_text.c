@@ -245,12 +245,15 @@ static void print_placement(const struct cli *cli)
 
 static void print_device(const struct cli *cli)
 {
-	const char *name = cli->device_info.name;
+	const struct vgg_device_info *d = &cli->device_info;
 
-	if (cli->device_info.kind == VGG_DEVICE_SIM)
-		printf("simulated card (profile %s)", name);
+	if (d->kind == VGG_DEVICE_SIM)
+		printf("simulated card (profile %s)", d->name);
+	else if (d->kind == VGG_DEVICE_CARD)
+		printf("%scard at %s (%s)", d->simulated ? "simulated " : "",
+		       d->name, d->node);
 	else
-		printf("%s", name);
+		printf("%s", d->name);
 }
 
 static void text_run_end(const struct cli *cli)
@@ -287,6 +290,43 @@ static void print_memory(const struct vgg_device_info *d)
 	     text_si(d->link_mbps * 1e6, "B/s", b));
 }
 
+/* "PCIe 1.0 x4 now, 2.0 x4 at most; 64 KiB BAR" */
+static void print_bus(const struct vgg_device_info *d)
+{
+	char link[96] = "link unknown";
+
+	if (d->bus_gen && d->bus_lanes)
+		snprintf(link, sizeof(link),
+			 "PCIe %u.0 x%u now, %u.0 x%u at "
+			 "most",
+			 d->bus_gen, d->bus_lanes, d->bus_max_gen,
+			 d->bus_max_lanes);
+	if (*d->bus)
+		pair("bus", "%s: %s; BAR of %llu KiB", d->bus, link,
+		     (unsigned long long)d->bar_bytes >> 10);
+}
+
+static void print_driver(const struct vgg_device_info *d)
+{
+	const char *kind = d->irq_kind;
+	char number[32] = "";
+
+	if (d->irq)
+		snprintf(number, sizeof(number), " %u", d->irq);
+	pair("driver", "%s", d->driver);
+	print_bus(d);
+	pair("interrupts", "%s%s",
+	     !strcmp(kind, "msi")  ? "MSI" :
+	     !strcmp(kind, "intx") ? "INTx" :
+	     !strcmp(kind, "poll") ? "none, polling" :
+				     "unknown",
+	     strcmp(kind, "poll") ? number : "");
+	pair("jobs", "up to %u under way, by %s; caches are %s", d->queue_depth,
+	     d->submission, d->coherent ? "coherent" : "kept up to date");
+	if (d->resets)
+		pair("resets", "%u", d->resets);
+}
+
 static void print_capabilities(const struct cli *cli)
 {
 	const struct vgg_device_info *d = &cli->device_info;
@@ -305,6 +345,8 @@ static void print_capabilities(const struct cli *cli)
 	pair("hardware", "%u.%u, firmware ABI %u", d->hw_version >> 16,
 	     d->hw_version & 0xffff, d->fw_abi);
 	pair("temperature", "%.1f C", d->temperature / 1e3);
+	if (d->kind == VGG_DEVICE_CARD)
+		print_driver(d);
 	if (cli->verbose)
 		pair("counters", "%llu jobs, %llu cycles, %llu saturations",
 		     (unsigned long long)d->jobs, (unsigned long long)d->cycles,

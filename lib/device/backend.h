@@ -3,7 +3,7 @@
  * What a way to a card must provide. device.c checks arguments and keeps the
  * error texts; a backend moves bytes: sim.c drives the simulated card in this
  * process by registers, rings and page tables, as the kernel module does with a
- * real one.
+ * real one, to which drm.c leads.
  */
 #ifndef VGG_BACKEND_H
 #define VGG_BACKEND_H
@@ -28,9 +28,14 @@ struct vgg_backend_ops {
 			     struct vgg_buffer **buffer);
 	void (*buffer_destroy)(struct vgg_backend *b,
 			       struct vgg_buffer *buffer);
-	/* Cache maintenance; NULL where memory is coherent. */
-	int (*buffer_prepare)(struct vgg_buffer *buffer, unsigned int access);
-	int (*buffer_finish)(struct vgg_buffer *buffer, unsigned int access);
+	/* Cache maintenance of a part of a HOST buffer; NULL where memory is
+	 * coherent. */
+	int (*buffer_prepare)(struct vgg_backend *b, struct vgg_buffer *buffer,
+			      unsigned int access, uint64_t offset,
+			      uint64_t bytes);
+	int (*buffer_finish)(struct vgg_backend *b, struct vgg_buffer *buffer,
+			     unsigned int access, uint64_t offset,
+			     uint64_t bytes);
 	/* May have to wait for room in the queue, at most timeout_ms. */
 	int (*submit)(struct vgg_backend *b, const struct vgg_job *job,
 		      uint32_t timeout_ms, uint64_t *ticket);
@@ -44,10 +49,26 @@ struct vgg_backend_ops {
 
 struct vgg_backend {
 	const struct vgg_backend_ops *ops;
+	char note[512]; /* struct vgg_device_info has it */
 };
+
+/* Remembers what went wrong on the way to this device, and what was done. */
+void vgg_backend_note(struct vgg_backend *b, const struct vgg_error *error,
+		      const char *instead);
 
 int vgg_sim_backend_open(const struct vgg_device_options *options,
 			 struct vgg_backend **backend);
+
+/* vgg_device_open() in a machine whose /sys and /dev are below root; "" but for
+ * tests. */
+int vgg_device_open_below(const char *root, const char *name,
+			  const struct vgg_device_options *options,
+			  struct vgg_device **device);
+
+/* A device of its own backend, which it then owns; also for tests, which put
+ * theirs in between. */
+int vgg_device_wrap(struct vgg_backend *backend, enum vgg_device_kind kind,
+		    uint32_t timeout_ms, struct vgg_device **device);
 
 /* The identity and capability fields of *info, by 32-bit register reads. */
 int vgg_read_capabilities(uint32_t (*read)(void *ctx, uint32_t offset),

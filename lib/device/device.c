@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "device/backend.h"
+#include "device/drm.h"
 #include "util/error.h"
 
 #define TIMEOUT_DEFAULT_MS 120000u
@@ -47,22 +48,66 @@ const char *vgg_status_text(uint32_t status)
 		       "a status this library doesn't know";
 }
 
-/* Which kind of device a name means. */
-static int find_kind(const char *name, enum vgg_device_kind *kind)
+/*
+ * Opening.
+ */
+void vgg_backend_note(struct vgg_backend *b, const struct vgg_error *error,
+		      const char *instead)
 {
-	if (!name || !strcmp(name, "auto") || !strcmp(name, "sim"))
-		*kind = VGG_DEVICE_SIM;
-	else if (!strcmp(name, "cpu"))
-		*kind = VGG_DEVICE_CPU;
-	else
-		return vgg_fail(NO_DEVICE, name, "use auto, sim or cpu",
-				"this version of the library drives no device "
-				"nodes");
-	return 0;
+	snprintf(b->note, sizeof(b->note), "%.120s%s%.200s (%.150s); %.30s",
+		 error->where, *error->where ? ": " : "", error->what,
+		 error->next_step, instead);
+}
+
+/* A card, else the simulator. A card that is there and can't be used is no
+ * reason to fail, but none to be silent either. */
+static int open_auto(const char *root, const struct vgg_device_options *o,
+		     struct vgg_device *d)
+{
+	struct vgg_error error;
+	int err;
+
+	if (o->card || o->order || o->inject || !vgg_drm_count(root)) {
+		d->kind = VGG_DEVICE_SIM;
+		return vgg_sim_backend_open(o, &d->backend);
+	}
+	d->kind = VGG_DEVICE_CARD;
+	err = vgg_drm_backend_open(root, "card", o, &d->backend);
+	if (!err || err == -EINVAL)
+		return err;
+	error = *vgg_error_last();
+	d->kind = VGG_DEVICE_SIM;
+	err = vgg_sim_backend_open(o, &d->backend);
+	if (!err)
+		vgg_backend_note(d->backend, &error, "using the simulator");
+	return err;
+}
+
+static int open_backend(const char *root, const char *name,
+			const struct vgg_device_options *o,
+			struct vgg_device *d)
+{
+	if (!name || !strcmp(name, "auto"))
+		return open_auto(root, o, d);
+	if (!strcmp(name, "sim")) {
+		d->kind = VGG_DEVICE_SIM;
+		return vgg_sim_backend_open(o, &d->backend);
+	}
+	if (!strcmp(name, "cpu"))
+		return 0;
+	d->kind = VGG_DEVICE_CARD;
+	return vgg_drm_backend_open(root, name, o, &d->backend);
 }
 
 int vgg_device_open(const char *name, const struct vgg_device_options *options,
 		    struct vgg_device **device)
+{
+	return vgg_device_open_below("", name, options, device);
+}
+
+int vgg_device_open_below(const char *root, const char *name,
+			  const struct vgg_device_options *options,
+			  struct vgg_device **device)
 {
 	struct vgg_device_options o = VGG_INIT(o);
 	struct vgg_device *d;
@@ -73,18 +118,31 @@ int vgg_device_open(const char *name, const struct vgg_device_options *options,
 	if (options)
 		memcpy(&o, options,
 		       options->size < sizeof(o) ? options->size : sizeof(o));
-	d = calloc(1, sizeof(*d));
-	if (!d)
-		return vgg_fail_memory("a device");
-	d->timeout_ms = o.timeout_ms ? o.timeout_ms : TIMEOUT_DEFAULT_MS;
-	err = find_kind(name, &d->kind);
-	if (!err && d->kind == VGG_DEVICE_SIM)
-		err = vgg_sim_backend_open(&o, &d->backend);
+	if (!o.timeout_ms)
+		o.timeout_ms = TIMEOUT_DEFAULT_MS;
+	err = vgg_device_wrap(NULL, VGG_DEVICE_CPU, o.timeout_ms, &d);
+	if (err)
+		return err;
+	err = open_backend(root, name, &o, d);
 	if (err)
 		free(d);
 	else
 		*device = d;
 	return err;
+}
+
+int vgg_device_wrap(struct vgg_backend *backend, enum vgg_device_kind kind,
+		    uint32_t timeout_ms, struct vgg_device **device)
+{
+	struct vgg_device *d = calloc(1, sizeof(*d));
+
+	if (!d)
+		return vgg_fail_memory("a device");
+	d->backend = backend;
+	d->kind = kind;
+	d->timeout_ms = timeout_ms;
+	*device = d;
+	return 0;
 }
 
 void vgg_device_close(struct vgg_device *d)
@@ -98,15 +156,19 @@ void vgg_device_close(struct vgg_device *d)
 
 int vgg_device_info(struct vgg_device *d, struct vgg_device_info *info)
 {
-	struct vgg_device_info i = { .size = info->size };
+	struct vgg_device_info i = { .size = info->size,
+				     .irq_kind = "",
+				     .submission = "" };
 	int err = vgg_check_struct(info->size, "device info");
 
 	if (err)
 		return err;
 
 	snprintf(i.name, sizeof(i.name), "CPU only");
-	if (d->backend)
+	if (d->backend) {
 		err = d->backend->ops->info(d->backend, &i);
+		memcpy(i.note, d->backend->note, sizeof(i.note));
+	}
 	i.kind = d->kind;
 	i.kind_name = kind_names[d->kind];
 	memcpy(info, &i, info->size < sizeof(i) ? info->size : sizeof(i));
@@ -167,18 +229,53 @@ void *vgg_buffer_map(struct vgg_buffer *buffer)
 	return buffer->map;
 }
 
+/* Nothing to do for on-board memory, which the CPU can't touch. */
+static int check_access(const struct vgg_buffer *b, unsigned int access,
+			uint64_t offset, uint64_t bytes)
+{
+	if (!access || access & ~(VGG_ACCESS_READ | VGG_ACCESS_WRITE))
+		return vgg_fail(BAD_ARGUMENT, "buffer",
+				"use VGG_ACCESS_READ, VGG_ACCESS_WRITE or both",
+				"no access %u", access);
+	if (offset > b->bytes || bytes > b->bytes - offset)
+		return vgg_fail(
+			BAD_ARGUMENT, "buffer", "name a part of the buffer",
+			"%llu bytes at %llu of a buffer of %llu",
+			(unsigned long long)bytes, (unsigned long long)offset,
+			(unsigned long long)b->bytes);
+	return 0;
+}
+
+int vgg_buffer_prepare_range(struct vgg_buffer *buffer, unsigned int access,
+			     uint64_t offset, uint64_t bytes)
+{
+	struct vgg_backend *b = buffer->device->backend;
+	int err = check_access(buffer, access, offset, bytes);
+
+	if (err || !bytes || !buffer->map || !b->ops->buffer_prepare)
+		return err;
+	return b->ops->buffer_prepare(b, buffer, access, offset, bytes);
+}
+
+int vgg_buffer_finish_range(struct vgg_buffer *buffer, unsigned int access,
+			    uint64_t offset, uint64_t bytes)
+{
+	struct vgg_backend *b = buffer->device->backend;
+	int err = check_access(buffer, access, offset, bytes);
+
+	if (err || !bytes || !buffer->map || !b->ops->buffer_finish)
+		return err;
+	return b->ops->buffer_finish(b, buffer, access, offset, bytes);
+}
+
 int vgg_buffer_prepare(struct vgg_buffer *buffer, unsigned int access)
 {
-	const struct vgg_backend_ops *ops = buffer->device->backend->ops;
-
-	return ops->buffer_prepare ? ops->buffer_prepare(buffer, access) : 0;
+	return vgg_buffer_prepare_range(buffer, access, 0, buffer->bytes);
 }
 
 int vgg_buffer_finish(struct vgg_buffer *buffer, unsigned int access)
 {
-	const struct vgg_backend_ops *ops = buffer->device->backend->ops;
-
-	return ops->buffer_finish ? ops->buffer_finish(buffer, access) : 0;
+	return vgg_buffer_finish_range(buffer, access, 0, buffer->bytes);
 }
 
 int vgg_submit(struct vgg_device *d, const struct vgg_job *job,

@@ -106,12 +106,17 @@ struct vgg_device_options {
 				 * [,arg=N]"; see vggaccel_hw.h. `after` counts
 				 * all jobs; those that upload a session's
 				 * weights come first, one per layer and 4 MiB */
-	uint32_t timeout_ms;	/* wall-clock limit of a job; 0: 120 s */
+	uint32_t timeout_ms;	/* wall-clock limit of a job; 0: 120 s. The clock
+				 * of a real card's job starts when the card
+				 * does; at most 600 s */
 };
 
 /*
- * name: "auto" (a card, else the simulator), "sim" (the simulated card in this
- * process), "cpu" (no card), or the path of a device node. options may be NULL.
+ * name: "auto" (the first card that works, else the simulator), "card" (the
+ * first card), "cardN" (the N-th, from 0), a PCI address ("0000:01:00.0"), the
+ * path of a card's node, "sim" (the simulated card in this process) or "cpu" (no
+ * card). If "auto" passes a card over, the device's info has a note that says
+ * why. Options marked "sim" make "auto" the simulator. options may be NULL.
  */
 int vgg_device_open(const char *name, const struct vgg_device_options *options,
 		    struct vgg_device **device);
@@ -134,6 +139,21 @@ struct vgg_device_info {
 	uint64_t jobs, cycles, mac_busy, dma_busy, link_bytes, saturations;
 	uint32_t temperature;	/* millidegrees Celsius */
 	uint32_t job_cycles, command_cycles; /* the firmware's own cost */
+	char note[512];		/* a card that was passed over; "" if none */
+	/* Of a real card; "" or 0 where this process may not know. */
+	char node[128];		/* "/dev/accel/accel0" */
+	char bus[32];		/* PCI address, "0000:01:00.0" */
+	char driver[48];	/* the kernel module, "vggaccel 1.0.0" */
+	const char *submission;	/* how jobs go in: "io_uring", "ioctl" */
+	const char *irq_kind;	/* "msi", "intx", "poll" */
+	uint32_t irq;		/* its number in /proc/interrupts */
+	uint32_t bus_gen, bus_lanes; /* the PCIe link as trained now */
+	uint32_t bus_max_gen, bus_max_lanes; /* what the card could do */
+	uint64_t bar_bytes;
+	uint32_t queue_depth;	/* jobs that may be under way */
+	uint32_t resets;	/* of the card, since the module is loaded */
+	bool simulated;		/* a simulator behind a real bus */
+	bool coherent;		/* the card sees the CPU's caches */
 };
 int vgg_device_info(struct vgg_device *device, struct vgg_device_info *info);
 
@@ -151,11 +171,22 @@ uint64_t vgg_buffer_bytes(const struct vgg_buffer *buffer);
 /* The memory, for a HOST buffer; NULL for on-board memory. */
 void *vgg_buffer_map(struct vgg_buffer *buffer);
 
-/* What the CPU is about to do (prepare) or has done (finish) with a HOST
- * buffer; needed around every access while jobs use it. */
+/*
+ * What the CPU is about to do (prepare) or has done (finish) with a HOST buffer
+ * or a part of it. Where the card doesn't see the CPU's caches, prepare for
+ * reading makes visible what jobs have written, finish after writing makes
+ * visible to jobs what the CPU has written; without them either side may find
+ * old bytes. No job may use that part in between. Bytes that are not written
+ * between prepare for writing and finish keep their value only if they are
+ * prepared for reading, too.
+ */
 enum vgg_access { VGG_ACCESS_READ = 1, VGG_ACCESS_WRITE = 2 };
 int vgg_buffer_prepare(struct vgg_buffer *buffer, unsigned int access);
 int vgg_buffer_finish(struct vgg_buffer *buffer, unsigned int access);
+int vgg_buffer_prepare_range(struct vgg_buffer *buffer, unsigned int access,
+			     uint64_t offset, uint64_t bytes);
+int vgg_buffer_finish_range(struct vgg_buffer *buffer, unsigned int access,
+			    uint64_t offset, uint64_t bytes);
 
 struct vgg_job {
 	size_t size;

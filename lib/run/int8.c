@@ -85,13 +85,73 @@ void vgg_int8_free(struct vgg_int8 *x)
 	free(x);
 }
 
+/*
+ * Caches. Tensors that card and CPU share lie in memory both can reach; each has
+ * one writer and one reader, and only if these are not the same something must
+ * be made visible: before the CPU reads what the card wrote, after the CPU wrote
+ * what the card will read. Nothing else is prepared or finished, and never more
+ * than the tensor's bytes.
+ */
+
+/* Where the memory of tensor i begins: behind free layers it is an older one's. */
+static unsigned int origin(const struct vgg_int8 *x, unsigned int i)
+{
+	while (x->tensors[i].alias)
+		i--;
+	return i;
+}
+
+static bool card_wrote(const struct vgg_int8 *x, unsigned int i)
+{
+	i = origin(x, i);
+	return i && x->o.plan->layers[i - 1].on_card;
+}
+
+/* The CPU is going to read tensor i, and has read it. */
+static int begin_read(struct vgg_int8 *x, unsigned int i)
+{
+	struct vgg_tensor *t = &x->tensors[i];
+
+	return card_wrote(x, i) ?
+		       vgg_buffer_prepare_range(t->buffer, VGG_ACCESS_READ, 0,
+						t->bytes) :
+		       0;
+}
+
+static int end_read(struct vgg_int8 *x, unsigned int i)
+{
+	struct vgg_tensor *t = &x->tensors[i];
+
+	return card_wrote(x, i) ?
+		       vgg_buffer_finish_range(t->buffer, VGG_ACCESS_READ, 0,
+					       t->bytes) :
+		       0;
+}
+
+/* The CPU is going to write all of tensor i, and has written it. */
+static int begin_write(struct vgg_int8 *x, unsigned int i)
+{
+	struct vgg_tensor *t = &x->tensors[i];
+
+	return t->place == VGG_PLACE_HOST ?
+		       vgg_buffer_prepare_range(t->buffer, VGG_ACCESS_WRITE, 0,
+						t->bytes) :
+		       0;
+}
+
+static int end_write(struct vgg_int8 *x, unsigned int i)
+{
+	struct vgg_tensor *t = &x->tensors[i];
+
+	return t->place == VGG_PLACE_HOST ?
+		       vgg_buffer_finish_range(t->buffer, VGG_ACCESS_WRITE, 0,
+					       t->bytes) :
+		       0;
+}
+
 int8_t *vgg_int8_input(struct vgg_int8 *x)
 {
-	struct vgg_tensor *t = &x->tensors[0];
-
-	if (t->buffer && vgg_buffer_prepare(t->buffer, VGG_ACCESS_WRITE))
-		return NULL;
-	return t->cpu;
+	return begin_write(x, 0) ? NULL : x->tensors[0].cpu;
 }
 
 const int8_t *vgg_int8_tensor(const struct vgg_int8 *x, unsigned int i)
@@ -99,36 +159,48 @@ const int8_t *vgg_int8_tensor(const struct vgg_int8 *x, unsigned int i)
 	return x->tensors[i].cpu;
 }
 
-/* Who is about to work on a tensor: the CPU between prepare and finish. */
 static int cpu_layer(struct vgg_int8 *x, unsigned int i)
 {
-	struct vgg_tensor *in = &x->tensors[i], *out = in + 1;
-	int err = 0;
+	int err = begin_read(x, i);
 
-	if (in->buffer)
-		err = vgg_buffer_prepare(in->buffer, VGG_ACCESS_READ);
-	if (!err && out->buffer)
-		err = vgg_buffer_prepare(out->buffer, VGG_ACCESS_WRITE);
+	if (!err)
+		err = begin_write(x, i + 1);
 	if (err)
 		return err;
 	vgg_int8_run_cpu(x, i);
-	if (in->buffer)
-		err = vgg_buffer_finish(in->buffer, VGG_ACCESS_READ);
-	if (!err && out->buffer)
-		err = vgg_buffer_finish(out->buffer, VGG_ACCESS_WRITE);
-	return err;
+	err = end_read(x, i);
+	return err ? err : end_write(x, i + 1);
 }
 
-/* Results become readable for the CPU. */
-static int show(struct vgg_int8 *x)
+/* Calls fn for every tensor that callers may look at after a run. */
+static int each_result(struct vgg_int8 *x,
+		       int (*fn)(struct vgg_int8 *x, unsigned int i))
 {
 	unsigned int last = x->o.plan->count, i;
 	int err = 0;
 
-	for (i = x->o.visible ? 0 : last; !err && i <= last; i++)
-		if (x->tensors[i].place == VGG_PLACE_HOST)
-			err = vgg_buffer_prepare(x->tensors[i].buffer,
-						 VGG_ACCESS_READ);
+	if (!x->o.visible)
+		return fn(x, last);
+	for (i = 0; !err && i <= last; i++)
+		if (!x->tensors[i].alias)
+			err = fn(x, i);
+	return err;
+}
+
+/* Callers read results until the next run begins, which ends that. */
+static int hide_results(struct vgg_int8 *x)
+{
+	int err = x->shown ? each_result(x, end_read) : 0;
+
+	x->shown = false;
+	return err;
+}
+
+static int show_results(struct vgg_int8 *x)
+{
+	int err = each_result(x, begin_read);
+
+	x->shown = !err;
 	return err;
 }
 
@@ -137,11 +209,12 @@ int vgg_int8_run(struct vgg_int8 *x, struct vgg_int8_totals *totals)
 	const struct vgg_plan *plan = x->o.plan;
 	const struct vgg_segment *s = x->segments;
 	unsigned int i = 0;
-	int err = 0;
+	int err;
 
 	*totals = (struct vgg_int8_totals){ 0 };
-	if (x->tensors[0].buffer)
-		err = vgg_buffer_finish(x->tensors[0].buffer, VGG_ACCESS_WRITE);
+	err = hide_results(x);
+	if (!err)
+		err = end_write(x, 0);
 	while (!err && i < plan->count) {
 		if (plan->layers[i].free) {
 			i++;
@@ -154,5 +227,5 @@ int vgg_int8_run(struct vgg_int8 *x, struct vgg_int8_totals *totals)
 			i++;
 		}
 	}
-	return err ? err : show(x);
+	return err ? err : show_results(x);
 }

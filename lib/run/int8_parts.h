@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Inside int8.c, int8_memory.c, int8_cpu.c and int8_card.c. */
+/* Inside int8.c, int8_memory.c, int8_cpu.c, int8_card.c and int8_upload.c. */
 #ifndef VGG_INT8_PARTS_H
 #define VGG_INT8_PARTS_H
 
 #include "kernels/kernels.h"
 #include "run/int8.h"
+#include "vggaccel_hw.h"
 
 enum vgg_place { VGG_PLACE_HEAP, VGG_PLACE_HOST, VGG_PLACE_LOCAL };
 
@@ -40,6 +41,7 @@ struct vgg_int8 {
 	struct vgg_card_weights *weights; /* per layer */
 	struct vgg_segment *segments;
 	unsigned int segment_count;
+	bool shown;	     /* results are prepared for reading */
 	char *scratch;	     /* of the CPU's convolutions */
 	size_t scratch_task; /* bytes per task */
 };
@@ -47,7 +49,35 @@ struct vgg_int8 {
 /* int8_memory.c */
 int vgg_int8_place(struct vgg_int8 *x);
 void vgg_int8_unplace(struct vgg_int8 *x);
-/* int8_card.c: uploads weights, writes streams. */
+/* A command stream being written into a buffer of its own. */
+union vgg_command {
+	struct vgg_hw_cmd_head head;
+	struct vgg_hw_cmd_plain plain;
+	struct vgg_hw_cmd_copy copy;
+	struct vgg_hw_cmd_conv conv;
+	struct vgg_hw_cmd_pool pool;
+};
+
+struct vgg_stream {
+	union vgg_command *at;
+	struct vgg_buffer *buffer;
+	uint32_t count;
+};
+
+/* int8_upload.c: weights and parameters into the card's memory, once. */
+int vgg_int8_upload(struct vgg_int8 *x);
+/* int8_card.c */
+int vgg_stream_begin(struct vgg_stream *s, struct vgg_buffer *buffer);
+/* A command with this head, all else 0. */
+union vgg_command *vgg_stream_add(struct vgg_stream *s,
+				  enum vgg_hw_opcode opcode, uint16_t flags,
+				  uint32_t tag);
+void vgg_stream_copy(struct vgg_stream *s, uint64_t src, uint64_t dst,
+		     uint64_t bytes, uint32_t tag);
+/* Adds END; the card may read it now. */
+int vgg_stream_end(struct vgg_stream *s, uint32_t tag);
+int vgg_int8_submit(struct vgg_int8 *x, struct vgg_buffer *stream,
+		    uint32_t bytes, uint32_t tag, uint64_t *ticket);
 int vgg_int8_prepare_card(struct vgg_int8 *x);
 void vgg_int8_release_card(struct vgg_int8 *x);
 int vgg_int8_run_segment(struct vgg_int8 *x, const struct vgg_segment *s,

@@ -86,6 +86,7 @@ static int load(struct vgg_file *f, int fd, const char *path)
 	f->data = map;
 	f->size = (size_t)st.st_size;
 	f->mapped = true;
+	f->fd = fd;
 	return 0;
 }
 
@@ -101,7 +102,8 @@ int vgg_file_open(struct vgg_file *f, const char *path)
 	if (fd < 0)
 		return fail_open(path);
 	err = load(f, fd, path);
-	close(fd);
+	if (!f->mapped)
+		close(fd);
 	if (err || !f->size)
 		vgg_file_close(f);
 	return err;
@@ -109,9 +111,11 @@ int vgg_file_open(struct vgg_file *f, const char *path)
 
 void vgg_file_close(struct vgg_file *f)
 {
-	if (f->mapped)
+	if (f->mapped) {
 		munmap((void *)(uintptr_t)f->data, f->size);
-	else
+		close(f->fd);
+	} else {
 		free((void *)(uintptr_t)f->data);
+	}
 	*f = (struct vgg_file){ 0 };
 }

@@ -21,6 +21,7 @@ struct vgg_file {
 	const uint8_t *data; /* NULL if the file is empty */
 	size_t size;
 	bool mapped; /* else malloc()ed */
+	int fd;	     /* of a mapped file; for readers of its parts */
 };
 
 /* NO_FILE or FILE_IO if it can't be read; an empty file is no error. On failure

@@ -295,6 +295,10 @@ TEST(devices)
 {
 	static const struct mistake node = { "info --device /dev/none", "",
 					     "/dev/none" };
+	static const struct mistake card = { "info --device card9999",
+					     "there is no card", "card" };
+	static const struct mistake name = { "info --device simm",
+					     "no card of this name", "simm" };
 	static const struct mistake cpu = {
 		"run -m @mini.st --device cpu --split card @a.png",
 		"without a card", "cpu"
@@ -314,6 +318,8 @@ TEST(devices)
 
 	make_files();
 	expect_failure(&node, NO_DEVICE, "NO_DEVICE");
+	expect_failure(&card, NO_DEVICE, "NO_DEVICE");
+	expect_failure(&name, NO_DEVICE, "NO_DEVICE");
 	expect_failure(&cpu, NO_DEVICE, "NO_DEVICE");
 	expect_failure(&profile, 1, "BAD_ARGUMENT");
 	expect_failure(&fault, 1, "BAD_ARGUMENT");

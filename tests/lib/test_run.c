@@ -374,7 +374,7 @@ TEST(buffers_and_errors_of_jobs)
 	EXPECT_EQ(-EINVAL, vgg_wait(d, ticket + 1, &c));
 	vgg_buffer_destroy(b);
 	vgg_device_close(d);
-	EXPECT_EQ(-ENODEV, vgg_device_open("/dev/accel/accel0", NULL, &d));
+	EXPECT_EQ(-ENODEV, vgg_device_open("/dev/accel/none", NULL, &d));
 	EXPECT_EQ(-EINVAL,
 		  vgg_device_open(
 			  "sim",
