@@ -253,7 +253,7 @@ int vgg_ioctl_bo_create(struct drm_device *drm, void *data,
 	a->handle = 0;
 	a->address = 0;
 	a->mmap_offset = 0;
-	if (!drm_dev_enter(drm, &idx))
+	if (READ_ONCE(to_vgg(drm)->gone) || !drm_dev_enter(drm, &idx))
 		return -ENODEV;
 	err = create(to_vgg(drm), file, a);
 	drm_dev_exit(idx);

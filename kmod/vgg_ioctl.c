@@ -58,7 +58,7 @@ static int ioctl_info(struct drm_device *drm, void *data, struct drm_file *file)
 	struct vgg_device *v = to_vgg(drm);
 	struct drm_vggaccel_info *a = data;
 	u32 size = a->size;
-	int idx;
+	int idx, err;
 
 	*a = (struct drm_vggaccel_info){
 		.size = size,
@@ -77,13 +77,13 @@ static int ioctl_info(struct drm_device *drm, void *data, struct drm_file *file)
 	memcpy(a->id, v->id, sizeof(a->id));
 	if (!drm_dev_enter(drm, &idx))
 		return -ENODEV;
-	if (!vgg_busy_get(v, false)) {
-		if (!READ_ONCE(v->cut))
-			read_counters(v, a);
+	err = vgg_busy_get(v, false);
+	if (!err) {
+		read_counters(v, a);
 		vgg_busy_put(v);
 	}
 	drm_dev_exit(idx);
-	return 0;
+	return err;
 }
 
 static int ioctl_set(struct drm_device *drm, void *data, struct drm_file *file)

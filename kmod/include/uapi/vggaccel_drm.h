@@ -32,16 +32,18 @@
  *   EFAULT     a pointer into nowhere
  *   ENOENT     no such buffer, or no such syncobj
  *   ENOMEM     no memory in the host
- *   ENOSPC     no room in on-board memory, or in the address space
+ *   ENOSPC     no room in on-board memory, in the address space, or (where DMA
+ *              needs copies) for those
  *   EBUSY      open: all contexts of the card are in use; BO_PREP without
  *              waiting: a job still uses the buffer
  *   ETIMEDOUT  BO_PREP: a job still uses the buffer
  *   EAGAIN     SUBMIT without waiting: the queue is full
  *   EOPNOTSUPP the card has no on-board memory; mapping such memory
  *   EIO        the card lost its on-board memory with its power: open anew
- *   ENODEV     the card is gone
+ *   ENODEV     the card is gone; all ioctls of this header say so
  *
- * A fence carries the errno of a job that failed:
+ * On-board memory is cleared by a job, so BO_CREATE may also fail as a fence
+ * does. A fence carries the errno of a job that failed:
  *
  *   EINVAL     the card refused the stream or a command (status 0x10..0x2f)
  *   EFAULT     an address outside the context's buffers (0x30..0x3f)
@@ -98,7 +100,7 @@ struct drm_vggaccel_info {
 	__u64 va_begin, va_end;	/* device addresses of this file's buffers */
 	__u64 local_bytes;	/* on-board memory */
 	__u64 local_free;
-	__u64 jobs;		/* counters of the card; 0 once it is gone */
+	__u64 jobs;		/* counters of the card */
 	__u64 cycles;
 	__u64 mac_busy;
 	__u64 dma_busy;
@@ -180,9 +182,9 @@ struct drm_vggaccel_bo_fini {
 	__u64 bytes;
 };
 
-/* A buffer that a job uses, named once, for implicit synchronisation: BO_PREP waits for the
- * job, and jobs of other files and devices that share the buffer are ordered.
- * Buffers that are not shared need not be named. */
+/* A buffer that a job uses, named once, for implicit synchronisation: BO_PREP
+ * waits for the job, and jobs of other files and devices that share the buffer
+ * are ordered. Buffers that are not shared need not be named. */
 struct drm_vggaccel_bo_ref {
 	__u32 handle;
 	__u32 access;		/* the card's */
@@ -243,8 +245,11 @@ struct drm_vggaccel_result {
 /*
  * io_uring: IORING_OP_URING_CMD on the node with cmd_op DRM_VGGACCEL_URING_SUBMIT
  * and this in the entry's command area. Queues a job without fences and buffer
- * list. The completion's res is negative if the job was refused; else the job
- * has ended, well or not, and res is its number modulo 2^30: see the results.
+ * list. The completion's res is negative if the job was refused; else the job has
+ * ended, well or not, and res is its number modulo 2^30: see the results.
+ *
+ * io_uring may start commands that had to wait for room in any order: who depends
+ * on an order has no more than queue_depth jobs under way.
  */
 struct drm_vggaccel_uring_submit {
 	__u64 stream;
