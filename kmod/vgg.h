@@ -128,6 +128,8 @@ struct vgg_device {
 	bool watching;	    /* the watchdog is armed; lock */
 	u32 watch_seen;	    /* ring.oldest at its last look */
 	u32 watch_lost;	    /* lost interrupts in a row */
+	bool held;	    /* the jobs' reference to its power; lock */
+	u32 holders;	    /* jobs that are not retired; lock */
 	struct mutex reset_lock;
 	bool dumped;	    /* the first error has been dumped; reset_lock */
 
@@ -306,12 +308,18 @@ struct vgg_job *vgg_job_create(struct vgg_ctx *ctx,
 int vgg_job_push_direct(struct vgg_job *job, bool nowait, u64 *seq);
 void vgg_job_discard(struct vgg_job *job);
 void vgg_job_end(struct vgg_job *job, const struct vgg_outcome *o); /* L */
+void vgg_job_retire(struct vgg_job *job);
 void vgg_retire_work(struct work_struct *work);
 int vgg_status_errno(u32 status);
 
 /* vgg_uring.c */
+#if IS_ENABLED(CONFIG_IO_URING)
 int vgg_uring_cmd(struct io_uring_cmd *cmd, unsigned int flags);
-void vgg_uring_complete(struct io_uring_cmd *cmd, u64 seq);
+void vgg_uring_complete(struct vgg_job *job);
+#else
+#define vgg_uring_cmd NULL
+static inline void vgg_uring_complete(struct vgg_job *job) { }
+#endif
 
 /* vgg_ctx.c */
 struct vgg_ctx *vgg_ctx_create(struct vgg_device *v, u32 id, u32 depth);
@@ -382,9 +390,13 @@ extern const struct dev_pm_ops vgg_pm_ops;
 extern const struct pci_error_handlers vgg_error_handlers;
 void vgg_pm_init(struct vgg_device *v);
 void vgg_pm_fini(struct vgg_device *v);
-/* From here to vgg_busy_put() it is awake; nowait: -EAGAIN if it sleeps. */
+/* From here to vgg_busy_put() it is awake; nowait: or about to be. */
 int vgg_busy_get(struct vgg_device *v, bool nowait);
 void vgg_busy_put(struct vgg_device *v);
+/* The same for jobs. */
+int vgg_hold(struct vgg_device *v, bool nowait);
+void vgg_unhold(struct vgg_device *v);
+bool vgg_hold_ends(struct vgg_device *v); /* L */
 
 /* vgg_dump.c */
 void vgg_dump_registers(struct vgg_device *v, struct drm_printer *p);

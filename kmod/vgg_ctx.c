@@ -124,7 +124,22 @@ err_exit:
 	return err;
 }
 
-/* Ends what is in the ring: the job that runs, and soon those behind it. */
+/* (L) The scheduler would wait for what they depend on first. */
+static void cancel_waiting(struct vgg_ctx *ctx)
+{
+	const struct vgg_outcome o = { .status = VGG_STATUS_ABORTED,
+				       .error = -ECANCELED };
+	struct vgg_job *job;
+
+	list_for_each_entry(job, &ctx->jobs, link) {
+		if (job->state != VGG_JOB_WAITING)
+			continue;
+		ctx->waiting--;
+		vgg_job_end(job, &o);
+	}
+}
+
+/* Ends what is in the ring, too: the job that runs, and soon those behind it. */
 static void abort_jobs(struct vgg_ctx *ctx)
 {
 	struct vgg_device *v = ctx->v;
@@ -132,6 +147,7 @@ static void abort_jobs(struct vgg_ctx *ctx)
 
 	spin_lock_irq(&v->lock);
 	ctx->closing = true;
+	cancel_waiting(ctx);
 	any = !list_empty(&ctx->jobs);
 	spin_unlock_irq(&v->lock);
 	if (!any)

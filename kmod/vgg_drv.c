@@ -254,6 +254,10 @@ static void stop_software(struct vgg_device *v)
 	hrtimer_cancel(&v->poll);
 	cancel_delayed_work_sync(&v->watchdog);
 	flush_work(&v->retire_work);
+	/* Which the watchdog would have given back. */
+	if (v->held)
+		vgg_busy_put(v);
+	v->held = false;
 }
 
 static int start(struct vgg_device *v)

@@ -17,7 +17,8 @@
  *
  * A job that has ended, and that the scheduler has let go of, is retired by work
  * of our own: that may have to wait for a lock under which memory is allocated,
- * which the scheduler must not.
+ * which the scheduler must not. One of io_uring is retired by the task that
+ * fetches its completion, which needs no other process to be woken.
  */
 #include <linux/dma-fence-chain.h>
 #include <linux/dma-resv.h>
@@ -210,23 +211,23 @@ void vgg_job_end(struct vgg_job *job, const struct vgg_outcome *outcome)
 	ctx->under_way--;
 	wake_up(&ctx->room);
 	if (job->uring)
-		vgg_uring_complete(job->uring, job->seq);
-	if (job->direct)
+		vgg_uring_complete(job);
+	else if (job->direct)
 		retire_later(job);
 	else
 		signal(job->fence, o.error);
 }
 
-static void retire(struct vgg_job *job)
+void vgg_job_retire(struct vgg_job *job)
 {
 	struct vgg_ctx *ctx = job->ctx;
 	struct vgg_device *v = ctx->v;
 
 	spin_lock_irq(&v->lock);
 	list_del(&job->link);
+	v->holders--;
 	spin_unlock_irq(&v->lock);
 	vgg_ctx_collect(ctx);
-	vgg_busy_put(v);
 	dma_fence_put(job->fence);
 	vgg_ctx_put(ctx);
 	kfree(job);
@@ -240,7 +241,7 @@ void vgg_retire_work(struct work_struct *work)
 	struct vgg_job *job, *next;
 
 	llist_for_each_entry_safe(job, next, list, done)
-		retire(job);
+		vgg_job_retire(job);
 }
 
 /*
@@ -269,13 +270,16 @@ static struct dma_fence *run_job(struct drm_sched_job *base)
 	struct vgg_outcome o = { .status = VGG_STATUS_ABORTED };
 
 	spin_lock_irq(&v->lock);
-	job->ctx->waiting--;
 	o.error = check_start(job);
-	if (o.error) {
-		vgg_job_end(job, &o);
-	} else {
-		vgg_ring_put(v, job);
-		vgg_ring_tell(v);
+	/* Its file may have been closed, and it ended, already. */
+	if (job->state == VGG_JOB_WAITING) {
+		job->ctx->waiting--;
+		if (o.error) {
+			vgg_job_end(job, &o);
+		} else {
+			vgg_ring_put(v, job);
+			vgg_ring_tell(v);
+		}
 	}
 	spin_unlock_irq(&v->lock);
 	if (!o.error)
@@ -357,29 +361,29 @@ int vgg_job_push_direct(struct vgg_job *job, bool nowait, u64 *seq)
 	struct vgg_ctx *ctx = job->ctx;
 	int err;
 
-	err = vgg_busy_get(ctx->v, nowait);
+	err = vgg_hold(ctx->v, nowait);
 	if (err)
 		return err;
 	for (;;) {
 		err = wait_for_room(ctx, nowait);
 		if (err)
-			goto err_busy;
+			goto err_hold;
 		err = push_direct(job, seq);
 		if (!err)
 			return 0;
 		give_room(ctx);
 		if (err != -EAGAIN || nowait)
-			goto err_busy;
+			goto err_hold;
 		/* Others fill the ring, or jobs of its own wait for fences. */
 		if (schedule_timeout_interruptible(1) &&
 		    signal_pending(current)) {
 			err = -ERESTARTSYS;
-			goto err_busy;
+			goto err_hold;
 		}
 	}
 
-err_busy:
-	vgg_busy_put(ctx->v);
+err_hold:
+	vgg_unhold(ctx->v);
 	return err;
 }
 
@@ -638,7 +642,7 @@ int vgg_ioctl_submit(struct drm_device *drm, void *data, struct drm_file *file)
 	err = wait_for_room(s.ctx, nowait);
 	if (err)
 		return err;
-	err = vgg_busy_get(v, false);
+	err = vgg_hold(v, false);
 	if (err)
 		goto err_room;
 	err = prepare(&s);
@@ -650,7 +654,7 @@ int vgg_ioctl_submit(struct drm_device *drm, void *data, struct drm_file *file)
 	clean_up(&s);
 	if (!err)
 		return 0;
-	vgg_busy_put(v);
+	vgg_unhold(v);
 err_room:
 	give_room(s.ctx);
 	return err;

@@ -19,7 +19,8 @@
 #define IDLE_MS 100
 #define FINISH_MS 2000
 
-/* Keeps the card awake; nowait: -EAGAIN if it has to be woken. */
+/* Keeps the card awake. nowait: it may wake up only later; jobs that are put into
+ * the ring meanwhile are told to it then, in their order. */
 int vgg_busy_get(struct vgg_device *v, bool nowait)
 {
 	struct device *dev = &v->pdev->dev;
@@ -29,6 +30,8 @@ int vgg_busy_get(struct vgg_device *v, bool nowait)
 		return -ENODEV;
 	err = pm_runtime_get(dev);
 	if (err == 1 || err == -EACCES)
+		return 0;
+	if (nowait && (err == 0 || err == -EINPROGRESS))
 		return 0;
 	if (nowait) {
 		pm_runtime_put_noidle(dev);
@@ -48,6 +51,52 @@ void vgg_busy_put(struct vgg_device *v)
 
 	pm_runtime_mark_last_busy(dev);
 	pm_runtime_put_autosuspend(dev);
+}
+
+/*
+ * Jobs share one reference. The first of them takes it, and the watchdog gives it
+ * back when it finds that there are none: asking the PM core twice for each job
+ * would cost as much as the job.
+ */
+int vgg_hold(struct vgg_device *v, bool nowait)
+{
+	bool held;
+	int err;
+
+	spin_lock_irq(&v->lock);
+	held = v->held && !READ_ONCE(v->gone);
+	v->holders += held;
+	spin_unlock_irq(&v->lock);
+	if (held)
+		return 0;
+	err = vgg_busy_get(v, nowait);
+	if (err)
+		return err;
+	spin_lock_irq(&v->lock);
+	held = v->held;
+	v->held = true;
+	v->holders++;
+	vgg_watch(v);
+	spin_unlock_irq(&v->lock);
+	if (held) /* by somebody else, meanwhile */
+		vgg_busy_put(v);
+	return 0;
+}
+
+void vgg_unhold(struct vgg_device *v)
+{
+	spin_lock_irq(&v->lock);
+	v->holders--;
+	spin_unlock_irq(&v->lock);
+}
+
+/* (L) If it returns true, vgg_busy_put() has to follow. */
+bool vgg_hold_ends(struct vgg_device *v)
+{
+	bool ends = v->held && !v->holders;
+
+	v->held &= !ends;
+	return ends;
 }
 
 void vgg_pm_init(struct vgg_device *v)

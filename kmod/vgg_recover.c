@@ -78,7 +78,8 @@ static const char *diagnose(struct vgg_device *v, const struct suspect *s,
 	return NULL;
 }
 
-/* (L) Whether there is a suspect. Nothing in flight: no need to look again. */
+/* (L) Whether there is a suspect. Nothing in flight and nothing that keeps the
+ * card awake: no need to look again. */
 static bool look(struct vgg_device *v, struct suspect *s)
 {
 	struct vgg_ring *r = &v->ring;
@@ -89,7 +90,7 @@ static bool look(struct vgg_device *v, struct suspect *s)
 		lost_irq(v);
 	else if (moved)
 		v->watch_lost = 0;
-	v->watching = vgg_ring_in_flight(v);
+	v->watching = vgg_ring_in_flight(v) || v->held;
 	moved = v->watch_seen != r->oldest;
 	v->watch_seen = r->oldest;
 	job = r->slot[r->oldest & (r->entries - 1)];
@@ -117,14 +118,17 @@ void vgg_watchdog(struct work_struct *work)
 	struct vgg_device *v = container_of(to_delayed_work(work),
 					    struct vgg_device, watchdog);
 	const char *wrong = NULL;
+	bool found, again, sleepy;
 	struct suspect s;
-	bool found, again;
 	int error;
 
 	spin_lock_irq(&v->lock);
+	sleepy = vgg_hold_ends(v);
 	found = look(v, &s);
 	again = v->watching;
 	spin_unlock_irq(&v->lock);
+	if (sleepy)
+		vgg_busy_put(v);
 	if (found)
 		wrong = diagnose(v, &s, &error);
 	if (wrong && !has_moved(v, &s))

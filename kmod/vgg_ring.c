@@ -224,13 +224,16 @@ void vgg_ring_stop(struct vgg_device *v)
 }
 
 /* Jobs in flight, in order, without the gaps of those that were taken out. */
-static u32 collect(struct vgg_ring *r)
+static u32 collect(struct vgg_ring *r, u64 *replayed)
 {
 	u32 mask = r->entries - 1, n = 0, i;
 
 	for (i = r->oldest; i != r->next; i++) {
-		if (r->slot[i & mask])
-			r->spare[n++] = r->slot[i & mask];
+		if (!r->slot[i & mask])
+			continue;
+		/* The others have only waited for the card. */
+		*replayed += (s32)(r->told - i) > 0;
+		r->spare[n++] = r->slot[i & mask];
 		r->slot[i & mask] = NULL;
 	}
 	return n;
@@ -246,7 +249,7 @@ void vgg_ring_rewind(struct vgg_device *v)
 
 	spin_lock_irqsave(&v->lock, flags);
 	vgg_ring_reap_locked(v);
-	n = collect(r);
+	n = collect(r, &v->stats.replayed);
 	memset(r->cq, 0, cq_bytes(r));
 	r->cq_head = r->cq_told = 0;
 	r->next = round_up(r->next, r->entries);
@@ -255,7 +258,6 @@ void vgg_ring_rewind(struct vgg_device *v)
 	r->generation++;
 	for (i = 0; i < n; i++)
 		vgg_ring_put(v, r->spare[i]);
-	v->stats.replayed += n;
 	spin_unlock_irqrestore(&v->lock, flags);
 }
 

@@ -14,8 +14,9 @@
 
 #include "vgg.h"
 
+/* What a command remembers while it is the card's, and then the task's. */
 struct pdu {
-	u64 seq;
+	struct vgg_job *job;
 };
 
 static void tell_locked(struct vgg_device *v)
@@ -47,16 +48,21 @@ static bool batched(struct vgg_device *v)
 
 static void finish(struct io_uring_cmd *cmd, unsigned int flags)
 {
-	const struct pdu *pdu = (const struct pdu *)cmd->pdu;
+	struct vgg_job *job = ((struct pdu *)cmd->pdu)->job;
+	s32 res = job->seq & GENMASK(29, 0);
 
-	vgg_uring_done(cmd, (s32)(pdu->seq & GENMASK(29, 0)), flags);
+	/* First: what the completion's reader does may need what it held. */
+	vgg_job_retire(job);
+	vgg_uring_done(cmd, res, flags);
 }
 
 VGG_URING_TASK_FN(finish_in_task, finish)
 
-void vgg_uring_complete(struct io_uring_cmd *cmd, u64 seq)
+void vgg_uring_complete(struct vgg_job *job)
 {
-	((struct pdu *)cmd->pdu)->seq = seq;
+	struct io_uring_cmd *cmd = job->uring;
+
+	((struct pdu *)cmd->pdu)->job = job;
 	io_uring_cmd_complete_in_task(cmd, finish_in_task);
 }
 
