@@ -5,8 +5,13 @@
 # make check      install what is missing, build and run all tests
 # make bench      figures, each beside its peer
 # make arm64      the same programs for arm64                  -> build/arm64/
+# make module     the kernel module for this kernel            -> build/kmod/
+#                 or for others: KERNELS="6.12-arm64 backports-amd64"
+# make check-vm   only the tests of the kernel module, in guests [MODE=msi]
+# make vm         a shell in a guest that has the card [MODE=msi]
 # make style      formatting and static analysis
 # make dtbo       device tree overlays; dts/Makefile has the settings -> build/dtbo/
+# make dkms       the module's sources for DKMS, below $(DESTDIR)/usr/src
 # make install    below $(DESTDIR)$(PREFIX)
 # make deps       only install what demo and check need
 # make model      train and compile the built-in network again (needs PyTorch)
@@ -82,13 +87,22 @@ SUPPORT_sim  := $(B)/obj/tests/sim/rig.o $(B)/obj/tests/sim/simd_client.o \
 SUPPORT_hw   := $(B)/obj/tests/sim/rig.o
 SUPPORT_lib  := $(call obj,$(filter-out tests/lib/test_%,$(wildcard tests/lib/*.c)))
 SUPPORT_kernels := $(SHAPES_OBJ)
+SUPPORT_kmod := $(call obj,$(filter-out tests/kmod/test_%,$(wildcard tests/kmod/*.c)))
 SUPPORT_cli  :=
+
+# The kernel also serves 32-bit processes: some of the module's tests as such.
+# Static, so the sysroot needs no second set of libraries.
+ARMHF	:= arm-linux-gnueabihf-gcc
+TESTS_32 := $(if $(filter aarch64-%,$(CROSS)),$(patsubst %,\
+	   $(B)/tests/kmod/test_%_32,abi job info))
+TESTS	+= $(TESTS_32)
 
 SONAME	:= libvggaccel.so.0
 
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := all
-.PHONY: all demo check bench arm64 style install deps clean man model tests dtbo
+.PHONY: all demo check bench arm64 style install deps clean man model tests dtbo \
+	module check-vm vm dkms guest-bench
 
 all: $(B)/vggctl $(B)/vggsimd $(B)/shapes-draw $(B)/vggaccel.pc
 
@@ -175,7 +189,24 @@ $(B)/tests/%: $(B)/obj/tests/%.o $(HARNESS) \
 	@$(if $(filter 1,$(V)),,echo "  LD  $@")
 	$(Q)$(CC) $(LDSYS) $(LDSAN) $^ $(LDFLAGS) $(LIB_LIBS) -o $@
 
+$(TESTS_32): $(B)/tests/kmod/%_32: tests/kmod/%.c $(wildcard tests/kmod/*.h) \
+		$(filter-out tests/kmod/test_%,$(wildcard tests/kmod/*.c)) \
+		tests/harness/vgg_harness.c tests/harness/vgg_harness.h \
+		kmod/include/uapi/vggaccel_drm.h
+	@mkdir -p $(@D)
+	@$(if $(filter 1,$(V)),,echo "  LD  $@")
+	$(Q)$(ARMHF) -static -std=gnu11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 \
+		$(WARN) $(CFLAGS) -Ikmod/include -Itests/harness $(DRM_INC) \
+		$(filter %.c,$^) -lpthread -o $@
+
 tests: $(TESTS)
+
+# What runs in a guest to be measured.
+BENCH	:= $(B)/bench/guest $(B)/bench/doorbell
+$(B)/bench/%: $(B)/obj/tests/bench/%.o
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(LDSYS) $^ $(LDFLAGS) -luring -o $@
+guest-bench: $(BENCH)
 
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
 
@@ -192,6 +223,30 @@ check:
 	@tools/deps build check
 	@tests/check
 
+# The kernel module. It is built in a copy: no object ever lies in kmod/.
+KERNELS ?= running
+module:
+	@for kernel in $(KERNELS); do tools/module $$kernel || exit 1; done
+
+# The sources in the layout that DKMS wants; "dkms install" does the rest.
+DKMS	= $(DESTDIR)/usr/src/vggaccel-$(VERSION)
+dkms:
+	install -d $(DKMS)
+	cp -r Kbuild kmod $(DKMS)/
+	sed 's/@VERSION@/$(VERSION)/' kmod/dkms.conf > $(DKMS)/dkms.conf
+	rm $(DKMS)/kmod/dkms.conf
+	chmod -R u=rwX,go=rX $(DKMS)
+
+check-vm:
+	@tools/deps build check
+	@tests/vm/prepare
+	@tests/run vm $(MODE)
+
+vm:
+	@tools/deps build check
+	@tests/vm/prepare
+	@tests/vm/run --shell --name shell --mode $(or $(MODE),msi)
+
 # The other architecture, against a sysroot that nothing of this machine is in.
 arm64: | .cache/sysroot-arm64/.done
 	@$(MAKE) --no-print-directory B=build/arm64 CROSS=aarch64-linux-gnu- \
@@ -201,8 +256,10 @@ ARM64_GOALS ?= all
 	@tools/sysroot $(@D)
 
 bench: all
-	@tools/deps build bench
+	@tools/deps build check bench
 	@tests/bench/run
+	@tests/vm/prepare
+	@tests/bench/vm
 
 style: all
 	@tools/deps build style

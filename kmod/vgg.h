@@ -158,7 +158,7 @@ static inline int vgg_minor(const struct vgg_device *v)
 /* Context 0 is the driver's own, see vgg_scrub.c; it has no entity. */
 struct vgg_ctx {
 	struct kref ref; /* the file, and each job */
-	struct work_struct release;
+	struct work_struct close, release;
 	struct vgg_device *v;
 	struct list_head link; /* vgg_device.ctxs */
 	u32 id;		       /* as the card names it */

@@ -167,14 +167,27 @@ static void abort_jobs(struct vgg_ctx *ctx)
 	wake_up_all(&ctx->room);
 }
 
+/*
+ * The scheduler must have let go of an entity before it is taken away: one that
+ * is killed while a job of it becomes ready may be left in the scheduler's tree.
+ * A job that waits for a fence may keep it for a while, so nobody waits here.
+ */
+static void close_work(struct work_struct *work)
+{
+	struct vgg_ctx *ctx = container_of(work, struct vgg_ctx, close);
+
+	drm_sched_entity_flush(&ctx->entity, MAX_SCHEDULE_TIMEOUT);
+	drm_sched_entity_fini(&ctx->entity);
+	vgg_ctx_put(ctx);
+}
+
 void vgg_ctx_close(struct drm_device *drm, struct drm_file *file)
 {
 	struct vgg_ctx *ctx = file->driver_priv;
 
 	abort_jobs(ctx);
-	/* Without drm_sched_entity_flush(): what waits would be waited for. */
-	drm_sched_entity_fini(&ctx->entity);
-	vgg_ctx_put(ctx);
+	INIT_WORK(&ctx->close, close_work);
+	queue_work(vgg_wq, &ctx->close);
 }
 
 /* Buffers without a handle whose last job has been retired. */

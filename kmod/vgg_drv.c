@@ -235,7 +235,6 @@ static void revoke(struct vgg_device *v)
 	struct vgg_ctx *ctx;
 
 	vgg_scrub_fini(v);
-	flush_workqueue(vgg_wq);
 	mutex_lock(&v->mem_lock);
 	list_for_each_entry(ctx, &v->ctxs, link)
 		vgg_mmu_fini(&ctx->mmu);

@@ -328,7 +328,7 @@ void vgg_bo_sync_cpu(struct vgg_bo *bo, u64 offset, u64 bytes)
 	struct vgg_device *v = to_vgg(bo->base.dev);
 
 	mutex_lock(&v->mem_lock);
-	if (bo->sgt && !bo->base.import_attach)
+	if (bo->sgt)
 		sync_range(bo, offset, bytes, sync_cpu, DMA_FROM_DEVICE);
 	mutex_unlock(&v->mem_lock);
 }
@@ -338,7 +338,7 @@ void vgg_bo_sync_card(struct vgg_bo *bo, u64 offset, u64 bytes)
 	struct vgg_device *v = to_vgg(bo->base.dev);
 
 	mutex_lock(&v->mem_lock);
-	if (bo->sgt && !bo->base.import_attach)
+	if (bo->sgt)
 		sync_range(bo, offset, bytes, sync_card, DMA_TO_DEVICE);
 	mutex_unlock(&v->mem_lock);
 }
@@ -371,25 +371,36 @@ static int wait_for_jobs(struct drm_gem_object *obj, u32 access, s64 timeout_ns)
 	return left < 0 ? left : 0;
 }
 
-static int cpu_access(struct drm_gem_object *obj, u32 access, u64 offset,
-		      u64 bytes, bool begin)
+/* Of an import both know: its exporter, and our mapping of it, which may be a
+ * copy that the exporter doesn't know of. */
+static int begin_access(struct drm_gem_object *obj, u32 access, u64 offset,
+			u64 bytes)
 {
-	enum dma_data_direction dir =
-		access & DRM_VGGACCEL_ACCESS_WRITE ? DMA_BIDIRECTIONAL :
-						     DMA_FROM_DEVICE;
+	bool write = access & DRM_VGGACCEL_ACCESS_WRITE;
+	int err = 0;
 
-	/* Its exporter knows how. */
 	if (obj->import_attach)
-		return begin ? dma_buf_begin_cpu_access(
-				       obj->import_attach->dmabuf, dir) :
-			       dma_buf_end_cpu_access(
-				       obj->import_attach->dmabuf, dir);
-	if (begin)
-		/* Also to write: what stays unwritten of a line must be true. */
+		err = dma_buf_begin_cpu_access(obj->import_attach->dmabuf,
+					       write ? DMA_BIDIRECTIONAL :
+						       DMA_FROM_DEVICE);
+	/* Also to write: what stays unwritten of a line must be true. */
+	if (!err)
 		vgg_bo_sync_cpu(to_bo(obj), offset, bytes);
-	else if (access & DRM_VGGACCEL_ACCESS_WRITE)
+	return err;
+}
+
+static int end_access(struct drm_gem_object *obj, u32 access, u64 offset,
+		      u64 bytes)
+{
+	bool write = access & DRM_VGGACCEL_ACCESS_WRITE;
+
+	if (write)
 		vgg_bo_sync_card(to_bo(obj), offset, bytes);
-	return 0;
+	if (!obj->import_attach)
+		return 0;
+	return dma_buf_end_cpu_access(obj->import_attach->dmabuf,
+				      write ? DMA_BIDIRECTIONAL :
+					      DMA_FROM_DEVICE);
 }
 
 int vgg_ioctl_bo_prep(struct drm_device *drm, void *data, struct drm_file *file)
@@ -407,7 +418,7 @@ int vgg_ioctl_bo_prep(struct drm_device *drm, void *data, struct drm_file *file)
 	if (!err)
 		err = wait_for_jobs(obj, a->access, a->timeout_ns);
 	if (!err && !(to_bo(obj)->flags & DRM_VGGACCEL_BO_LOCAL))
-		err = cpu_access(obj, a->access, a->offset, a->bytes, true);
+		err = begin_access(obj, a->access, a->offset, a->bytes);
 	drm_gem_object_put(obj);
 	return err;
 }
@@ -425,7 +436,7 @@ int vgg_ioctl_bo_fini(struct drm_device *drm, void *data, struct drm_file *file)
 		return -ENOENT;
 	err = check_range(obj, a->offset, &a->bytes);
 	if (!err && !(to_bo(obj)->flags & DRM_VGGACCEL_BO_LOCAL))
-		err = cpu_access(obj, a->access, a->offset, a->bytes, false);
+		err = end_access(obj, a->access, a->offset, a->bytes);
 	drm_gem_object_put(obj);
 	return err;
 }
