@@ -287,10 +287,13 @@ install: all man
 	$(CC) $(CLI_OBJ) -L$(B) -Wl,-rpath,'$$ORIGIN/../lib' $(LDFLAGS) \
 		-lvggaccel -ljansson -o $(DESTDIR)$(PREFIX)/bin/vggctl
 	install -m 755 $(B)/vggsimd $(DESTDIR)$(PREFIX)/bin/
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/lib/udev/rules.d \
+		kmod/60-vggaccel.rules
 	install -m 644 $(B)/$(SONAME) $(DESTDIR)$(PREFIX)/lib/
 	ln -sf $(SONAME) $(DESTDIR)$(PREFIX)/lib/libvggaccel.so
 	install -m 644 lib/include/vggaccel.h $(DESTDIR)$(PREFIX)/include/
-	install -m 644 kmod/include/vggaccel_hw.h $(DESTDIR)$(PREFIX)/include/
+	install -m 644 kmod/include/vggaccel_hw.h \
+		kmod/include/uapi/vggaccel_drm.h $(DESTDIR)$(PREFIX)/include/
 	install -m 644 $(B)/vggaccel.pc $(DESTDIR)$(PREFIX)/lib/pkgconfig/
 	install -m 644 lib/model/shapes10.safetensors \
 		lib/model/imagenet_labels.txt firmware-sim/cards/*.card \

@@ -199,7 +199,7 @@ struct drm_vggaccel_sync {
 
 #define DRM_VGGACCEL_SUBMIT_NOWAIT	(1u << 0) /* EAGAIN instead of waiting for room */
 
-#define DRM_VGGACCEL_MAX_BOS		4096
+#define DRM_VGGACCEL_MAX_BOS		1024
 #define DRM_VGGACCEL_MAX_SYNCS		256
 
 /*

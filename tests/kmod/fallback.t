@@ -1,0 +1,32 @@
+#!/usr/bin/perl
+# SPDX-License-Identifier: MIT
+# Guests that lack something: without MSI the module takes the line, and on
+# other kernels it makes the node that they have.
+use strict;
+use warnings;
+use Test::More;
+
+chdir $ENV{VGG_TOP} if $ENV{VGG_TOP};
+
+# Boots a guest, runs a test in it; returns the kernel's log.
+sub guest {
+	my ($name, @options) = @_;
+	my $out = qx(tests/vm/run --name $name @options 2>&1);
+	is($?, 0, "$name: the guest and its tests pass") or diag($out);
+	open my $f, '<', "build/vm/$name/console.log" or return '';
+	local $/;
+	return <$f>;
+}
+
+my $log = guest('nomsi', '--mode msi', '--append pci=nomsi',
+	'--command test_job', '--command test_fault');
+like($log, qr/no interrupts by MSI/, 'a machine without MSI: says so');
+like($log, qr/MiB on board, INTx,/, '... and takes the interrupt line');
+
+for my $kernel (qw(6.1-arm64 backports-arm64)) {
+	$log = guest("kernel-$kernel", '--mode msi', "--kernel $kernel",
+		map { "--command $_" } qw(test_job test_uring test_fence test_life));
+	like($log, qr/MiB on board, MSI,/, "$kernel: the card is driven");
+}
+
+done_testing();
