@@ -252,13 +252,17 @@ static irqreturn_t msi_all(int irq, void *data)
 	return IRQ_HANDLED;
 }
 
-/* (L) Held for no cause: the kernel would switch the line off for all its users. */
+/* (L) Held for no cause: the kernel would switch the line off for all its users.
+ * A wake-up may restore the command register and switch it on again; then this
+ * comes again. */
 static void stop_intx(struct vgg_device *v)
 {
+	v->idle_irqs = 0;
 	pci_intx(v->pdev, 0);
+	if (v->irq_mode != VGG_IRQ_POLL)
+		dev_err(&v->pdev->dev,
+			"the interrupt line is held without a cause: switched off, polling instead\n");
 	v->irq_mode = VGG_IRQ_POLL;
-	dev_err(&v->pdev->dev,
-		"the interrupt line is held without a cause: switched off, polling instead\n");
 	vgg_poll_kick(v);
 }
 

@@ -417,19 +417,18 @@ TEST_F(abi, bad_pointers)
 }
 
 /* Arguments that only go in are never written: they may be constants, and may be
- * used again. */
+ * used again. The others have something to say, and nowhere to say it here. */
 TEST_F(abi, input_stays)
 {
 	uint8_t *p = at_the_edge(variant->size);
 	union args a = self->good;
 
-	if (!variant->in_only)
-		SKIP("it has something to say");
 	EXPECT_EQ(card_ioctl_(self->fd, variant->request, &a), 0);
-	EXPECT_EQ(memcmp(&a, &self->good, variant->size), 0);
+	EXPECT_EQ(!memcmp(&a, &self->good, variant->size), variant->in_only);
 	memcpy(p, &self->good, variant->size);
 	ASSERT_EQ(mprotect(p + variant->size - PAGE, PAGE, PROT_READ), 0);
-	EXPECT_EQ(card_ioctl_(self->fd, variant->request, p), 0);
+	EXPECT_EQ(card_ioctl_(self->fd, variant->request, p),
+		  variant->in_only ? 0 : -EFAULT);
 }
 
 /* An ioctl's number holds the size of its struct, too; a library that was built
