@@ -15,9 +15,14 @@
  * Locks, outermost first:
  *   vgg_device.reset_lock  mutex: whoever stops and starts the card
  *   vgg_ctx.submit_lock    mutex: jobs get their numbers and places in order
+ *   (dma_resv of buffers)
  *   vgg_ctx.vm_lock        mutex: address space, page tables, maps
- *   vgg_device.mem_lock    mutex: lists of contexts and buffers, on-board memory
+ *   vgg_device.mem_lock    mutex: list of contexts, on-board memory
  *   vgg_device.lock        spinlock, irqs off: ring, job lists, card's state
+ *
+ *   vgg_device.bo_lock     rwsem, innermost but for dma_resv: list of buffers and
+ *                          their mappings. Others' fences may be waited for under
+ *                          it, so who lets our fences signal never takes it.
  *
  * Completion needs no lock but the last, and no access to the card: jobs are
  * found ended in the completion ring, which lies in host memory.
@@ -30,6 +35,7 @@
 #include <linux/idr.h>
 #include <linux/llist.h>
 #include <linux/mutex.h>
+#include <linux/rwsem.h>
 #include <linux/spinlock.h>
 #include <linux/workqueue.h>
 #include <drm/drm_device.h>
@@ -45,6 +51,7 @@
 #define VGG_HUGE_SIZE	 (1ull << VGG_HUGE_SHIFT)
 #define VGG_BO_MAX	 (1ull << 36)
 
+#define VGG_TIMEOUT_MAX_MS 600000u
 #define VGG_RESULTS	 256 /* entries of a context's ring of results */
 #define VGG_CTX_DEPTH	 128 /* jobs of a context under way; half of them */
 #define VGG_SCHED_DEPTH	 64  /* jobs the scheduler has in the ring */
@@ -110,10 +117,12 @@ struct vgg_device {
 	bool cut;	  /* no register access now; READ_ONCE() */
 	bool gone;	  /* for good, and so cut; READ_ONCE() */
 	u32 stopped;	  /* by suspend, reset or AER: how often; reset_lock */
+	bool aer_paused;  /* once by AER; its callbacks don't overlap */
 	enum vgg_irq_mode irq_mode;
 	int vectors;
 	struct completion irq_test;
 	u32 idle_irqs;	  /* INTx without any cause, in a row */
+	bool intx_off;	  /* given up because it was held */
 	struct hrtimer poll;
 	bool polling;	  /* it is armed; lock */
 	struct work_struct error_work;
@@ -136,6 +145,7 @@ struct vgg_device {
 	struct drm_gpu_scheduler sched;
 
 	struct mutex mem_lock;
+	struct rw_semaphore bo_lock;
 	struct list_head ctxs, bos;
 	struct drm_mm local;
 	struct ida ctx_ids;
@@ -242,7 +252,9 @@ struct vgg_outcome {
 };
 
 /* vgg_drv.c */
-extern struct workqueue_struct *vgg_wq;
+/* The second one is for those who let fences signal: never behind work that waits
+ * for fences or memory. */
+extern struct workqueue_struct *vgg_wq, *vgg_watch_wq;
 extern char *vgg_irq_param;
 extern unsigned int vgg_timeout_ms, vgg_coalesce_count, vgg_coalesce_us,
 	vgg_poll_us;
@@ -266,6 +278,8 @@ int vgg_hw_setup(struct vgg_device *v);
 /* Fetches nothing any more and finishes its job, in so many ms; else a reset. */
 void vgg_hw_disable(struct vgg_device *v, unsigned int ms);
 bool vgg_hw_present(struct vgg_device *v);
+/* No register access from here on, by whoever is on its way to one. */
+void vgg_hw_cut(struct vgg_device *v);
 /* A mark that the card keeps until it loses its power. */
 void vgg_hw_mark(struct vgg_device *v);
 bool vgg_hw_remembers(struct vgg_device *v);
@@ -377,8 +391,11 @@ int vgg_scrub(struct vgg_device *v, u64 at, u64 bytes);
 /* vgg_recover.c */
 void vgg_watch(struct vgg_device *v); /* L */
 void vgg_watchdog(struct work_struct *work);
-/* The card has stopped by itself, or must: resets it and goes on. */
-void vgg_recover(struct vgg_device *v, const char *reason, int error);
+/* Neither asleep, nor being reset by somebody else, nor gone; as long as reset_lock
+ * is held. */
+bool vgg_reachable(const struct vgg_device *v);
+/* What the card reports besides completions. */
+void vgg_error_work(struct work_struct *work);
 /* The card is gone for good: everything in flight fails. */
 void vgg_lose(struct vgg_device *v, const char *reason);
 /* For whoever takes the card away for a while; to be called in pairs. */

@@ -35,7 +35,7 @@ struct vgg_ctx *vgg_ctx_create(struct vgg_device *v, u32 id, u32 depth)
 	INIT_LIST_HEAD(&ctx->zombies);
 	INIT_LIST_HEAD(&ctx->jobs);
 	ctx->fence_context = dma_fence_context_alloc(1);
-	ctx->timeout_ms = vgg_timeout_ms;
+	ctx->timeout_ms = clamp(vgg_timeout_ms, 1u, VGG_TIMEOUT_MAX_MS);
 	ctx->results = vmalloc_user(RESULT_BYTES);
 	if (!ctx->results)
 		goto err_free;

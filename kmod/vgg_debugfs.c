@@ -37,10 +37,16 @@ static int with_card(struct seq_file *m,
 	if (!drm_dev_enter(&v->drm, &idx))
 		return -ENODEV;
 	err = vgg_busy_get(v, false);
-	if (!err) {
+	if (err)
+		goto out;
+	mutex_lock(&v->reset_lock);
+	if (vgg_reachable(v))
 		show(v, &p);
-		vgg_busy_put(v);
-	}
+	else
+		err = -EBUSY;
+	mutex_unlock(&v->reset_lock);
+	vgg_busy_put(v);
+out:
 	drm_dev_exit(idx);
 	return err;
 }
@@ -99,13 +105,19 @@ static int inject(struct vgg_device *v, const char *name, u32 after, u32 count,
 	err = vgg_busy_get(v, false);
 	if (err)
 		return err;
-	vgg_reg_write(v, VGG_REG_INJECT_FAULT, VGG_FAULT_NONE);
-	vgg_reg_write(v, VGG_REG_INJECT_AFTER, after);
-	vgg_reg_write(v, VGG_REG_INJECT_COUNT, count);
-	vgg_reg_write(v, VGG_REG_INJECT_ARG, arg);
-	vgg_reg_write(v, VGG_REG_INJECT_FAULT, fault);
+	mutex_lock(&v->reset_lock);
+	if (vgg_reachable(v)) {
+		vgg_reg_write(v, VGG_REG_INJECT_FAULT, VGG_FAULT_NONE);
+		vgg_reg_write(v, VGG_REG_INJECT_AFTER, after);
+		vgg_reg_write(v, VGG_REG_INJECT_COUNT, count);
+		vgg_reg_write(v, VGG_REG_INJECT_ARG, arg);
+		vgg_reg_write(v, VGG_REG_INJECT_FAULT, fault);
+	} else {
+		err = -EBUSY;
+	}
+	mutex_unlock(&v->reset_lock);
 	vgg_busy_put(v);
-	return 0;
+	return err;
 }
 
 static ssize_t inject_write(struct file *file, const char __user *from,

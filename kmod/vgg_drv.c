@@ -25,7 +25,7 @@
 
 #include "vgg.h"
 
-struct workqueue_struct *vgg_wq;
+struct workqueue_struct *vgg_wq, *vgg_watch_wq;
 
 char *vgg_irq_param = "auto";
 module_param_named(irq, vgg_irq_param, charp, 0444);
@@ -138,6 +138,8 @@ static void final_release(struct drm_device *drm, void *unused)
 {
 	struct vgg_device *v = to_vgg(drm);
 
+	if (drm_mm_initialized(&v->local))
+		drm_mm_takedown(&v->local);
 	ida_destroy(&v->ctx_ids);
 	mutex_destroy(&v->mem_lock);
 	mutex_destroy(&v->reset_lock);
@@ -146,11 +148,10 @@ static void final_release(struct drm_device *drm, void *unused)
 static int init_software(struct vgg_device *v, struct pci_dev *pdev)
 {
 	v->pdev = pdev;
-	v->coherent = dev_is_dma_coherent(&pdev->dev) &&
-		      !is_swiotlb_force_bounce(&pdev->dev);
 	spin_lock_init(&v->lock);
 	mutex_init(&v->reset_lock);
 	mutex_init(&v->mem_lock);
+	init_rwsem(&v->bo_lock);
 	INIT_LIST_HEAD(&v->ctxs);
 	INIT_LIST_HEAD(&v->bos);
 	ida_init(&v->ctx_ids);
@@ -184,6 +185,11 @@ static int enable_pci(struct vgg_device *v)
 	if (err)
 		goto err_unmap;
 	dma_set_max_seg_size(&pdev->dev, UINT_MAX);
+	/* No caches, and no copies either. */
+	v->coherent = dev_is_dma_coherent(&pdev->dev) &&
+		      !is_swiotlb_force_bounce(&pdev->dev) &&
+		      dma_get_required_mask(&pdev->dev) <=
+			      dma_get_mask(&pdev->dev);
 	pci_set_master(pdev);
 	pci_save_state(pdev);
 	return 0;
@@ -280,6 +286,7 @@ static int start(struct vgg_device *v)
 	vgg_hw_disable(v, 0);
 err_irq:
 	vgg_irq_fini(v);
+	cancel_work_sync(&v->error_work);
 	return err;
 }
 
@@ -328,6 +335,7 @@ static int vgg_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	return 0;
 
 err_start:
+	vgg_pause(v);
 	vgg_hw_disable(v, 0);
 	vgg_irq_fini(v);
 	stop_software(v);
@@ -344,6 +352,9 @@ static void vgg_remove(struct pci_dev *pdev)
 	struct vgg_device *v = pci_get_drvdata(pdev);
 
 	vgg_debugfs_remove(v);
+	/* Pulled out: nobody inside must wait for it. */
+	if (pci_channel_offline(pdev))
+		vgg_lose(v, "unplugged");
 	drm_dev_unplug(&v->drm);
 	vgg_pm_fini(v);
 	vgg_pause(v);
@@ -422,11 +433,19 @@ static int __init vgg_init(void)
 	vgg_wq = alloc_workqueue("vggaccel", WQ_UNBOUND, 0);
 	if (!vgg_wq)
 		return -ENOMEM;
+	vgg_watch_wq = alloc_workqueue("vggaccel watch",
+				       WQ_UNBOUND | WQ_MEM_RECLAIM, 0);
+	if (!vgg_watch_wq) {
+		err = -ENOMEM;
+		goto err_wq;
+	}
 	vgg_debugfs_init();
 	err = pci_register_driver(&vgg_pci_driver);
 	if (!err)
 		return 0;
 	vgg_debugfs_exit();
+	destroy_workqueue(vgg_watch_wq);
+err_wq:
 	destroy_workqueue(vgg_wq);
 	return err;
 }
@@ -435,6 +454,7 @@ static void __exit vgg_exit(void)
 {
 	pci_unregister_driver(&vgg_pci_driver);
 	vgg_debugfs_exit();
+	destroy_workqueue(vgg_watch_wq);
 	destroy_workqueue(vgg_wq);
 	/* Fences free their memory after a grace period, by our code or not. */
 	rcu_barrier();

@@ -27,7 +27,7 @@
 
 #include "vgg.h"
 
-/* mem_lock is held, or nobody else knows the buffer. */
+/* bo_lock is held. */
 static void unmap_for_card(struct vgg_bo *bo)
 {
 	struct drm_gem_object *obj = &bo->base;
@@ -71,9 +71,11 @@ static void bo_free(struct drm_gem_object *obj)
 	struct vgg_device *v = to_vgg(obj->dev);
 	struct vgg_bo *bo = to_bo(obj);
 
-	mutex_lock(&v->mem_lock);
+	down_write(&v->bo_lock);
 	list_del(&bo->link);
 	unmap_for_card(bo);
+	up_write(&v->bo_lock);
+	mutex_lock(&v->mem_lock);
 	if (drm_mm_node_allocated(&bo->local))
 		drm_mm_remove_node(&bo->local);
 	mutex_unlock(&v->mem_lock);
@@ -112,7 +114,7 @@ static int bo_mmap(struct drm_gem_object *obj, struct vm_area_struct *vma)
 		/* All this is the dma-buf's affair from here on. */
 		vma->vm_private_data = NULL;
 		vma->vm_ops = NULL;
-		err = dma_buf_mmap(obj->dma_buf, vma, 0);
+		err = dma_buf_mmap(obj->import_attach->dmabuf, vma, 0);
 		if (!err)
 			drm_gem_object_put(obj);
 		return err;
@@ -170,9 +172,9 @@ void vgg_bo_track(struct vgg_bo *bo)
 {
 	struct vgg_device *v = to_vgg(bo->base.dev);
 
-	mutex_lock(&v->mem_lock);
+	down_write(&v->bo_lock);
 	list_add_tail(&bo->link, &v->bos);
-	mutex_unlock(&v->mem_lock);
+	up_write(&v->bo_lock);
 }
 
 static int make_host(struct vgg_bo *bo)
@@ -248,6 +250,7 @@ int vgg_ioctl_bo_create(struct drm_device *drm, void *data,
 	int idx, err;
 
 	if (a->reserved || !a->bytes || a->bytes > VGG_BO_MAX ||
+	    a->bytes > (u64)LONG_MAX ||
 	    a->flags & ~(DRM_VGGACCEL_BO_LOCAL | DRM_VGGACCEL_BO_READONLY))
 		return -EINVAL;
 	a->handle = 0;
@@ -285,31 +288,6 @@ int vgg_ioctl_bo_info(struct drm_device *drm, void *data, struct drm_file *file)
 	return err;
 }
 
-/*
- * Passing a buffer between CPU and card. Only the lines and bounce buffers of
- * the range are touched.
- */
-static void sync_range(struct vgg_bo *bo, u64 offset, u64 bytes,
-		       void (*sync)(struct device *, dma_addr_t, size_t,
-				    enum dma_data_direction),
-		       enum dma_data_direction dir)
-{
-	struct device *dev = bo->base.dev->dev;
-	u64 end = offset + bytes, at = 0;
-	struct scatterlist *sg;
-	int i;
-
-	for_each_sgtable_dma_sg(bo->sgt, sg, i) {
-		u64 len = sg_dma_len(sg);
-		u64 from = max(offset, at), to = min(end, at + len);
-
-		if (from < to)
-			sync(dev, sg_dma_address(sg) + (from - at), to - from,
-			     dir);
-		at += len;
-	}
-}
-
 static void sync_cpu(struct device *dev, dma_addr_t addr, size_t bytes,
 		     enum dma_data_direction dir)
 {
@@ -322,25 +300,59 @@ static void sync_card(struct device *dev, dma_addr_t addr, size_t bytes,
 	dma_sync_single_for_device(dev, addr, bytes, dir);
 }
 
-/* mem_lock keeps sgt; the device is there as long as it isn't NULL. */
+/*
+ * Passing a buffer between CPU and card. Only the lines and bounce buffers of
+ * the range are touched. (Where an IOMMU has merged pages, which RK3399 has not,
+ * a part of a segment need not be contiguous in memory: then it is all of it.)
+ */
+static void sync_range(struct vgg_bo *bo, u64 offset, u64 bytes,
+		       void (*sync)(struct device *, dma_addr_t, size_t,
+				    enum dma_data_direction),
+		       enum dma_data_direction dir)
+{
+	struct device *dev = bo->base.dev->dev;
+	u64 end = offset + bytes, at = 0;
+	bool merged = bo->sgt->nents != bo->sgt->orig_nents;
+	struct scatterlist *sg;
+	int i;
+
+	if (merged && !bo->base.import_attach) {
+		if (sync == sync_cpu)
+			dma_sync_sgtable_for_cpu(dev, bo->sgt, dir);
+		else
+			dma_sync_sgtable_for_device(dev, bo->sgt, dir);
+		return;
+	}
+	for_each_sgtable_dma_sg(bo->sgt, sg, i) {
+		u64 len = sg_dma_len(sg);
+		u64 from = max(offset, at), to = min(end, at + len);
+
+		if (from < to)
+			sync(dev, sg_dma_address(sg) + (from - at), to - from,
+			     dir);
+		at += len;
+	}
+}
+
+/* bo_lock keeps sgt; the device is there as long as it isn't NULL. */
 void vgg_bo_sync_cpu(struct vgg_bo *bo, u64 offset, u64 bytes)
 {
 	struct vgg_device *v = to_vgg(bo->base.dev);
 
-	mutex_lock(&v->mem_lock);
+	down_read(&v->bo_lock);
 	if (bo->sgt)
 		sync_range(bo, offset, bytes, sync_cpu, DMA_FROM_DEVICE);
-	mutex_unlock(&v->mem_lock);
+	up_read(&v->bo_lock);
 }
 
 void vgg_bo_sync_card(struct vgg_bo *bo, u64 offset, u64 bytes)
 {
 	struct vgg_device *v = to_vgg(bo->base.dev);
 
-	mutex_lock(&v->mem_lock);
+	down_read(&v->bo_lock);
 	if (bo->sgt)
 		sync_range(bo, offset, bytes, sync_card, DMA_TO_DEVICE);
-	mutex_unlock(&v->mem_lock);
+	up_read(&v->bo_lock);
 }
 
 /* Fills in the length; -EINVAL if the range isn't one of the buffer. */
@@ -445,8 +457,8 @@ void vgg_bo_revoke_all(struct vgg_device *v)
 {
 	struct vgg_bo *bo;
 
-	mutex_lock(&v->mem_lock);
+	down_write(&v->bo_lock);
 	list_for_each_entry(bo, &v->bos, link)
 		unmap_for_card(bo);
-	mutex_unlock(&v->mem_lock);
+	up_write(&v->bo_lock);
 }

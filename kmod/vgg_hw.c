@@ -95,6 +95,11 @@ int vgg_hw_identify(struct vgg_device *v)
 	v->clock_khz = max(v->id[VGG_REG_CAP_CLOCK / 4], 1u);
 	v->contexts = v->id[VGG_REG_CAP_LIMITS / 4] & 0xffff;
 	v->local_bytes = (u64)v->id[VGG_REG_CAP_LOCAL / 4] << 20;
+	if (v->local_bytes > VGG_VA_END / 2) {
+		dev_err(dev, "%llu MiB of on-board memory can't be true\n",
+			v->local_bytes >> 20);
+		return -EPROTO;
+	}
 	return 0;
 }
 
@@ -116,10 +121,25 @@ static int wait_ready(struct vgg_device *v)
 	}
 }
 
+/* A reset may have cured it. */
+static void restart_intx(struct vgg_device *v)
+{
+	if (!v->intx_off)
+		return;
+	v->intx_off = false;
+	v->irq_mode = VGG_IRQ_INTX;
+	pci_intx(v->pdev, 1);
+}
+
 int vgg_hw_reset(struct vgg_device *v)
 {
+	int err;
+
 	vgg_reg_write(v, VGG_REG_CTRL, VGG_CTRL_RESET);
-	return wait_ready(v);
+	err = wait_ready(v);
+	if (!err)
+		restart_intx(v);
+	return err;
 }
 
 int vgg_hw_setup(struct vgg_device *v)
@@ -169,37 +189,19 @@ void vgg_hw_disable(struct vgg_device *v, unsigned int ms)
 	vgg_hw_reset(v);
 }
 
-/*
- * What the card reports besides completions. The latch holds the first error;
- * those of jobs have been told to their owners by completions.
- */
-static void error_work(struct work_struct *work)
+void vgg_hw_cut(struct vgg_device *v)
 {
-	struct vgg_device *v = container_of(work, struct vgg_device, error_work);
-	u32 code, status;
+	int i;
 
-	status = vgg_reg_read(v, VGG_REG_STATUS);
-	code = vgg_reg_read(v, VGG_REG_ERR_CODE);
-	if (status == ~0u) {
-		vgg_recover(v, "the card does not answer", -EIO);
-		return;
-	}
-	trace_vgg_error(v, code, vgg_reg_read(v, VGG_REG_ERR_CONTEXT),
-			vgg_reg_read(v, VGG_REG_ERR_SEQ));
-	if (code >= VGG_STATUS_REG_OFFSET && code < VGG_STATUS_ECC)
-		dev_err_ratelimited(&v->pdev->dev,
-				    "the card reports status %02x at %08x\n",
-				    code,
-				    vgg_reg_read(v, VGG_REG_ERR_ADDR_LO));
-	vgg_reg_write(v, VGG_REG_ERR_STATUS, VGG_ERR_VALID | VGG_ERR_MORE);
-	if (status & VGG_DEV_HALTED)
-		vgg_recover(v, "the card has halted", -EIO);
+	WRITE_ONCE(v->cut, true);
+	for (i = 0; i < v->vectors; i++)
+		synchronize_irq(pci_irq_vector(v->pdev, i));
 }
 
 static void handle_causes(struct vgg_device *v, u32 causes)
 {
 	if (causes & VGG_IRQ_ERR)
-		queue_work(vgg_wq, &v->error_work);
+		queue_work(vgg_watch_wq, &v->error_work);
 	if (causes & VGG_IRQ_SW)
 		complete(&v->irq_test);
 }
@@ -235,15 +237,13 @@ static irqreturn_t msi_test(int irq, void *data)
 	return IRQ_HANDLED;
 }
 
-/* The only vector there is: causes other than completions are rare, so they
- * are asked for only if there was no completion. */
+/* The only vector there is. */
 static irqreturn_t msi_all(int irq, void *data)
 {
 	struct vgg_device *v = data;
 	u32 causes;
 
-	if (reap(v))
-		return IRQ_HANDLED;
+	reap(v);
 	causes = vgg_reg_read(v, VGG_REG_IRQ_STATUS);
 	if (causes == ~0u)
 		return IRQ_HANDLED;
@@ -258,11 +258,14 @@ static irqreturn_t msi_all(int irq, void *data)
 static void stop_intx(struct vgg_device *v)
 {
 	v->idle_irqs = 0;
-	pci_intx(v->pdev, 0);
+	/* The status register tells whether it is us, or a neighbour. */
+	if (!pci_check_and_mask_intx(v->pdev))
+		return;
 	if (v->irq_mode != VGG_IRQ_POLL)
 		dev_err(&v->pdev->dev,
 			"the interrupt line is held without a cause: switched off, polling instead\n");
 	v->irq_mode = VGG_IRQ_POLL;
+	v->intx_off = true;
 	vgg_poll_kick(v);
 }
 
@@ -288,10 +291,17 @@ static irqreturn_t intx(int irq, void *data)
 	}
 	v->idle_irqs = 0;
 	vgg_reg_write(v, VGG_REG_IRQ_STATUS, causes);
-	/* What was completed before this write raises no interrupt any more. */
+	/* What is completed before this write arrives, which reading waits for,
+	 * raises no interrupt any more. */
+	vgg_reg_read(v, VGG_REG_IRQ_STATUS);
 	vgg_ring_reap(v);
 	handle_causes(v, causes);
 	return IRQ_HANDLED;
+}
+
+static ktime_t poll_time(void)
+{
+	return ns_to_ktime((u64)max(vgg_poll_us, 10u) * NSEC_PER_USEC);
 }
 
 static enum hrtimer_restart on_poll(struct hrtimer *timer)
@@ -305,7 +315,7 @@ static enum hrtimer_restart on_poll(struct hrtimer *timer)
 	v->stats.polls++;
 	v->polling = vgg_ring_in_flight(v);
 	if (v->polling) {
-		hrtimer_forward_now(timer, ns_to_ktime(vgg_poll_us * NSEC_PER_USEC));
+		hrtimer_forward_now(timer, poll_time());
 		again = HRTIMER_RESTART;
 	}
 	spin_unlock_irqrestore(&v->lock, flags);
@@ -317,7 +327,7 @@ void vgg_poll_kick(struct vgg_device *v)
 	if (v->irq_mode != VGG_IRQ_POLL || v->polling)
 		return;
 	v->polling = true;
-	hrtimer_start(&v->poll, ns_to_ktime(vgg_poll_us * NSEC_PER_USEC),
+	hrtimer_start(&v->poll, poll_time(),
 		      HRTIMER_MODE_REL);
 }
 
@@ -377,6 +387,8 @@ static int test_mode(struct vgg_device *v)
 	if (wait_for_completion_timeout(&v->irq_test,
 					msecs_to_jiffies(IRQ_TEST_MS)))
 		return 0;
+	vgg_reg_write(v, VGG_REG_IRQ_MASK, VGG_IRQ_ALL);
+	vgg_reg_write(v, VGG_REG_IRQ_STATUS, VGG_IRQ_ALL);
 	return -ETIMEDOUT;
 }
 
@@ -404,7 +416,7 @@ int vgg_irq_init(struct vgg_device *v)
 	u32 caps = v->id[VGG_REG_CAPS / 4];
 
 	init_completion(&v->irq_test);
-	INIT_WORK(&v->error_work, error_work);
+	INIT_WORK(&v->error_work, vgg_error_work);
 	vgg_hrtimer_setup(&v->poll, on_poll);
 	v->irq_mode = VGG_IRQ_POLL;
 	if ((any || !strcmp(vgg_irq_param, "msi")) && (caps & VGG_CAP_MSI) &&

@@ -16,10 +16,11 @@
 
 #include "vgg.h"
 
-#define TIMEOUT_MAX_MS 600000
-
 static void read_counters(struct vgg_device *v, struct drm_vggaccel_info *a)
 {
+	mutex_lock(&v->reset_lock);
+	if (!vgg_reachable(v))
+		goto out;
 	a->jobs = vgg_reg_read(v, VGG_REG_JOBS);
 	a->cycles = vgg_reg_read64(v, VGG_REG_CYCLES_LO);
 	a->mac_busy = vgg_reg_read64(v, VGG_REG_MAC_BUSY_LO);
@@ -27,6 +28,8 @@ static void read_counters(struct vgg_device *v, struct drm_vggaccel_info *a)
 	a->link_bytes = vgg_reg_read64(v, VGG_REG_BYTES_LO);
 	a->saturations = vgg_reg_read64(v, VGG_REG_SAT_LO);
 	a->temperature = vgg_reg_read(v, VGG_REG_TEMPERATURE);
+out:
+	mutex_unlock(&v->reset_lock);
 }
 
 static u64 local_free(struct vgg_device *v)
@@ -92,7 +95,7 @@ static int ioctl_set(struct drm_device *drm, void *data, struct drm_file *file)
 	const struct drm_vggaccel_set *a = data;
 
 	if (a->param != DRM_VGGACCEL_SET_TIMEOUT_MS || !a->value ||
-	    a->value > TIMEOUT_MAX_MS)
+	    a->value > VGG_TIMEOUT_MAX_MS)
 		return -EINVAL;
 	WRITE_ONCE(ctx->timeout_ms, a->value);
 	return 0;
@@ -133,10 +136,13 @@ union any {
 
 static long call(struct file *file, const struct entry *e, void __user *arg)
 {
+	const struct drm_file *priv = file->private_data;
 	union any data;
 	u32 size;
 	long err;
 
+	if (READ_ONCE(to_vgg(priv->minor->dev)->gone))
+		return -ENODEV;
 	if (get_user(size, (u32 __user *)arg))
 		return -EFAULT;
 	if (size < e->least || size > PAGE_SIZE)

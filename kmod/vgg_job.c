@@ -45,6 +45,8 @@ static const char *fence_name(struct dma_fence *fence)
 static void fence_release(struct dma_fence *fence)
 {
 	kfree_rcu(container_of(fence, struct vgg_fence, base), base.rcu);
+	/* The last thing our code does for this fence; to unload the module
+	 * takes longer than to return from here. */
 	module_put(THIS_MODULE);
 }
 
@@ -257,6 +259,8 @@ static int check_start(const struct vgg_job *job)
 {
 	if (READ_ONCE(job->ctx->v->gone))
 		return -ENODEV;
+	if (READ_ONCE(job->ctx->lost))
+		return -EIO;
 	if (job->ctx->closing || job->seq <= job->ctx->killed)
 		return -ECANCELED;
 	return 0;
@@ -492,7 +496,28 @@ static int add_ins(struct submission *s)
 	return err;
 }
 
-/* Buffers are locked from here on until attach() or unlock_bos(). */
+/* A reader waits for writers, a writer for all; but not for jobs of its own
+ * context, which run in their order anyway. */
+static int add_implicit(struct submission *s, struct drm_gem_object *obj,
+			bool write)
+{
+	struct dma_resv_iter cursor;
+	struct dma_fence *fence;
+	int err = 0;
+
+	dma_resv_for_each_fence(&cursor, obj->resv, dma_resv_usage_rw(write),
+				fence) {
+		if (fence->context == s->ctx->fence_context)
+			continue;
+		err = drm_sched_job_add_dependency(&s->job->base,
+						   dma_fence_get(fence));
+		if (err)
+			break;
+	}
+	return err;
+}
+
+/* Buffers are locked from here on until push() has attached the fence. */
 static int lock_bos(struct submission *s)
 {
 	u32 n = s->args->bo_count, i;
@@ -505,8 +530,7 @@ static int lock_bos(struct submission *s)
 
 		err = dma_resv_reserve_fences(s->bos[i]->resv, 1);
 		if (!err)
-			err = drm_sched_job_add_implicit_dependencies(
-				&s->job->base, s->bos[i], write);
+			err = add_implicit(s, s->bos[i], write);
 	}
 	if (err)
 		drm_gem_unlock_reservations(s->bos, n, &s->ticket);
@@ -587,8 +611,10 @@ static int prepare(struct submission *s)
 	if (err)
 		return err;
 	s->fence = fence_alloc(GFP_KERNEL);
+	if (!s->fence)
+		return -ENOMEM;
 	s->job = vgg_job_create(s->ctx, &args, GFP_KERNEL);
-	if (!s->fence || !s->job)
+	if (!s->job)
 		return -ENOMEM;
 	err = vgg_sched_job_init(&s->job->base, &s->ctx->entity, s->file,
 				 vgg_client_id(s->file));

@@ -73,6 +73,13 @@ int vgg_hold(struct vgg_device *v, bool nowait)
 	if (err)
 		return err;
 	spin_lock_irq(&v->lock);
+	/* An unbind sets it before it takes the lock, and stops the watchdog
+	 * after that. */
+	if (READ_ONCE(v->gone)) {
+		spin_unlock_irq(&v->lock);
+		vgg_busy_put(v);
+		return -ENODEV;
+	}
 	held = v->held;
 	v->held = true;
 	v->holders++;
@@ -130,20 +137,27 @@ static int suspend(struct device *dev)
 
 	vgg_pause(v);
 	vgg_hw_disable(v, FINISH_MS);
-	WRITE_ONCE(v->cut, true);
+	vgg_hw_cut(v);
 	return 0;
 }
 
-/* What lay in on-board memory is gone. */
+/* What lay in on-board memory is gone, and with it the sense of jobs that were
+ * under way: they must not be run again. The ring is stopped. */
 static void lose_local(struct vgg_device *v)
 {
 	struct vgg_ctx *ctx;
 
 	dev_warn(&v->pdev->dev, "the card has lost its memory with its power\n");
 	mutex_lock(&v->mem_lock);
-	list_for_each_entry(ctx, &v->ctxs, link)
-		if (READ_ONCE(ctx->has_local))
-			WRITE_ONCE(ctx->lost, true);
+	list_for_each_entry(ctx, &v->ctxs, link) {
+		if (!READ_ONCE(ctx->has_local))
+			continue;
+		spin_lock_irq(&v->lock);
+		vgg_ring_reap_locked(v);
+		WRITE_ONCE(ctx->lost, true);
+		vgg_ring_fail(v, ctx, -EIO, -EIO);
+		spin_unlock_irq(&v->lock);
+	}
 	mutex_unlock(&v->mem_lock);
 }
 
@@ -174,6 +188,7 @@ static void reset_prepare(struct pci_dev *pdev)
 
 	vgg_pause(v);
 	vgg_hw_disable(v, 0);
+	vgg_hw_cut(v);
 }
 
 static void come_back(struct vgg_device *v)
@@ -184,6 +199,8 @@ static void come_back(struct vgg_device *v)
 		vgg_lose(v, "no card after the reset");
 		return;
 	}
+	/* vgg_lose() has taken it away, perhaps. */
+	pci_set_master(v->pdev);
 	vgg_hw_mark(v);
 }
 
@@ -197,8 +214,17 @@ static void reset_done(struct pci_dev *pdev)
 }
 
 /*
- * AER. While the channel is frozen no register is touched.
+ * AER. While the channel is frozen no register is touched. However often an
+ * error is reported, the card is stopped once for it.
  */
+static void aer_resume(struct vgg_device *v)
+{
+	if (!v->aer_paused)
+		return;
+	v->aer_paused = false;
+	vgg_resume(v);
+}
+
 static pci_ers_result_t error_detected(struct pci_dev *pdev,
 				       pci_channel_state_t state)
 {
@@ -207,12 +233,14 @@ static pci_ers_result_t error_detected(struct pci_dev *pdev,
 	dev_warn(&pdev->dev, "PCIe error, channel state %d\n", state);
 	if (state == pci_channel_io_normal)
 		return PCI_ERS_RESULT_CAN_RECOVER;
-	WRITE_ONCE(v->cut, true);
-	vgg_pause(v);
+	if (!v->aer_paused)
+		vgg_pause(v);
+	v->aer_paused = true;
+	vgg_hw_cut(v);
 	if (state == pci_channel_io_frozen)
 		return PCI_ERS_RESULT_NEED_RESET;
 	vgg_lose(v, "PCIe gave the card up");
-	vgg_resume(v);
+	aer_resume(v);
 	return PCI_ERS_RESULT_DISCONNECT;
 }
 
@@ -226,7 +254,7 @@ static pci_ers_result_t slot_reset(struct pci_dev *pdev)
 	come_back(v);
 	if (!READ_ONCE(v->gone))
 		return PCI_ERS_RESULT_RECOVERED;
-	vgg_resume(v);
+	aer_resume(v);
 	return PCI_ERS_RESULT_DISCONNECT;
 }
 
@@ -234,8 +262,7 @@ static void error_resume(struct pci_dev *pdev)
 {
 	struct vgg_device *v = pci_get_drvdata(pdev);
 
-	if (v->stopped)
-		vgg_resume(v);
+	aer_resume(v);
 }
 
 const struct pci_error_handlers vgg_error_handlers = {

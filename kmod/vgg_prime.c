@@ -75,10 +75,17 @@ struct drm_gem_object *vgg_prime_import(struct drm_device *drm,
 					struct dma_buf *dma_buf)
 {
 	struct drm_gem_object *obj = dma_buf->priv;
+	int idx;
 
-	if (dma_buf->ops != &export_ops || obj->dev != drm)
-		return drm_gem_prime_import(drm, dma_buf);
-	drm_gem_object_get(obj);
+	if (dma_buf->ops == &export_ops && obj->dev == drm) {
+		drm_gem_object_get(obj);
+		return obj;
+	}
+	/* An unbind unmaps all buffers there are, and so waits for new ones. */
+	if (!drm_dev_enter(drm, &idx))
+		return ERR_PTR(-ENODEV);
+	obj = drm_gem_prime_import(drm, dma_buf);
+	drm_dev_exit(idx);
 	return obj;
 }
 

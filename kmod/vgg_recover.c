@@ -6,11 +6,11 @@
  * second. It needs no register as long as jobs complete. If they don't, it looks
  * into the completion ring (an interrupt was lost), then at the card: gone,
  * halted, idle although a job has not ended, or at work for longer than the
- * job's limit. All but the first end in vgg_recover(): the oldest job fails,
- * the other jobs of its context are cancelled (they follow one that never ended,
- * so what they would compute is worth nothing), the card is reset, and the jobs
- * of other contexts are put into the ring again. A job has no effect that a
- * second run wouldn't have, as long as nobody else writes to its inputs.
+ * job's limit. All but the first end in recover(): the card is reset, the oldest
+ * job fails, the other jobs of its context are cancelled (they follow one that
+ * never ended, so what they would compute is worth nothing), and the jobs of
+ * other contexts are put into the ring again. A job has no effect that a second
+ * run wouldn't have, as long as nobody else writes to its inputs.
  *
  * The scheduler's own timeout isn't used: this one covers jobs that don't go
  * through it as well, and works the same on all kernels.
@@ -33,7 +33,8 @@ void vgg_watch(struct vgg_device *v)
 		return;
 	v->watching = true;
 	v->watch_seen = v->ring.oldest;
-	queue_delayed_work(vgg_wq, &v->watchdog, msecs_to_jiffies(WATCH_MS));
+	queue_delayed_work(vgg_watch_wq, &v->watchdog,
+			   msecs_to_jiffies(WATCH_MS));
 }
 
 /* (L) Completions without an interrupt: the ring is looked at more often. */
@@ -44,6 +45,7 @@ static void lost_irq(struct vgg_device *v)
 		return;
 	dev_err(&v->pdev->dev, "interrupts get lost: polling from now on\n");
 	v->irq_mode = VGG_IRQ_POLL;
+	vgg_poll_kick(v);
 }
 
 /* A job that has not ended since the last look, and what was known then. */
@@ -113,31 +115,6 @@ static bool has_moved(struct vgg_device *v, const struct suspect *s)
 	return moved;
 }
 
-void vgg_watchdog(struct work_struct *work)
-{
-	struct vgg_device *v = container_of(to_delayed_work(work),
-					    struct vgg_device, watchdog);
-	const char *wrong = NULL;
-	bool found, again, sleepy;
-	struct suspect s;
-	int error;
-
-	spin_lock_irq(&v->lock);
-	sleepy = vgg_hold_ends(v);
-	found = look(v, &s);
-	again = v->watching;
-	spin_unlock_irq(&v->lock);
-	if (sleepy)
-		vgg_busy_put(v);
-	if (found)
-		wrong = diagnose(v, &s, &error);
-	if (wrong && !has_moved(v, &s))
-		vgg_recover(v, wrong, error);
-	if (again)
-		queue_delayed_work(vgg_wq, &v->watchdog,
-				   msecs_to_jiffies(WATCH_MS));
-}
-
 /* Jobs that wait find out by themselves when it is their turn. */
 static void wake_all(struct vgg_device *v)
 {
@@ -154,8 +131,11 @@ static void lose_locked(struct vgg_device *v, const char *reason)
 {
 	bool was = READ_ONCE(v->gone);
 
+	/* A card that didn't hear of its reset must not reach memory any more
+	 * that is given back now. */
+	pci_clear_master(v->pdev);
 	WRITE_ONCE(v->gone, true);
-	WRITE_ONCE(v->cut, true);
+	vgg_hw_cut(v);
 	vgg_ring_stop(v);
 	spin_lock_irq(&v->lock);
 	vgg_ring_fail(v, NULL, -ENODEV, -ENODEV);
@@ -177,13 +157,14 @@ void vgg_lose(struct vgg_device *v, const char *reason)
 	mutex_unlock(&v->reset_lock);
 }
 
-/* (L) The culprit and what hangs on it. */
-static void condemn(struct vgg_device *v, int error)
+/* (L) The culprit and what hangs on it; unless it has ended meanwhile. */
+static void condemn(struct vgg_device *v, u32 place, int error)
 {
 	struct vgg_ring *r = &v->ring;
 	struct vgg_job *job = NULL;
 
-	if (vgg_ring_in_flight(v))
+	vgg_ring_reap_locked(v);
+	if (vgg_ring_in_flight(v) && r->oldest == place)
 		job = r->slot[r->oldest & (r->entries - 1)];
 	if (!job)
 		return;
@@ -191,40 +172,117 @@ static void condemn(struct vgg_device *v, int error)
 	vgg_ring_fail(v, job->ctx, error, -ECANCELED);
 }
 
-/* reset_lock is held, the ring is stopped. */
-static void restart(struct vgg_device *v, bool reset)
+/* reset_lock is held, the ring is stopped, the card not enabled. */
+static void start_again(struct vgg_device *v)
 {
-	int err = reset ? vgg_hw_reset(v) : 0;
-
-	if (!err) {
-		vgg_ring_rewind(v);
-		err = vgg_hw_setup(v);
-	}
-	if (err)
+	vgg_ring_rewind(v);
+	if (vgg_hw_setup(v))
 		lose_locked(v, "the card can't be started again");
 	else
 		vgg_ring_start(v);
 }
 
-void vgg_recover(struct vgg_device *v, const char *reason, int error)
+/*
+ * reset_lock is held. Nothing ends before the reset: until then the card may
+ * write to what would be given back.
+ */
+static void recover(struct vgg_device *v, const char *reason, u32 place,
+		    int error)
 {
-	mutex_lock(&v->reset_lock);
-	if (v->stopped || READ_ONCE(v->gone))
-		goto out;
+	int err;
+
 	if (!vgg_hw_present(v)) {
 		lose_locked(v, "the card has fallen off the bus");
-		goto out;
+		return;
 	}
 	dev_err(&v->pdev->dev, "%s: resetting it\n", reason);
 	trace_vgg_reset(v, reason);
 	vgg_ring_stop(v);
 	vgg_dump(v, reason);
+	err = vgg_hw_reset(v);
 	spin_lock_irq(&v->lock);
 	v->stats.resets++;
-	condemn(v, error);
+	if (!err)
+		condemn(v, place, error);
 	spin_unlock_irq(&v->lock);
-	restart(v, true);
-out:
+	if (err)
+		lose_locked(v, "the card can't be reset");
+	else
+		start_again(v);
+}
+
+/* reset_lock is held. */
+bool vgg_reachable(const struct vgg_device *v)
+{
+	return !v->stopped && !READ_ONCE(v->cut);
+}
+
+static void examine(struct vgg_device *v, const struct suspect *s)
+{
+	const char *wrong = NULL;
+	int error;
+
+	mutex_lock(&v->reset_lock);
+	if (vgg_reachable(v))
+		wrong = diagnose(v, s, &error);
+	if (wrong && !has_moved(v, s))
+		recover(v, wrong, s->place, error);
+	mutex_unlock(&v->reset_lock);
+}
+
+void vgg_watchdog(struct work_struct *work)
+{
+	struct vgg_device *v = container_of(to_delayed_work(work),
+					    struct vgg_device, watchdog);
+	bool found, again, sleepy;
+	struct suspect s;
+
+	spin_lock_irq(&v->lock);
+	sleepy = vgg_hold_ends(v);
+	found = look(v, &s);
+	again = v->watching;
+	spin_unlock_irq(&v->lock);
+	if (sleepy)
+		vgg_busy_put(v);
+	if (found)
+		examine(v, &s);
+	if (again)
+		queue_delayed_work(vgg_watch_wq, &v->watchdog,
+				   msecs_to_jiffies(WATCH_MS));
+}
+
+/*
+ * What the card reports besides completions. The latch holds the first error;
+ * those of jobs have been told to their owners by completions.
+ */
+static void read_errors(struct vgg_device *v)
+{
+	u32 status = vgg_reg_read(v, VGG_REG_STATUS);
+	u32 code = vgg_reg_read(v, VGG_REG_ERR_CODE);
+
+	if (status == ~0u) {
+		recover(v, "the card does not answer", v->ring.oldest, -EIO);
+		return;
+	}
+	trace_vgg_error(v, code, vgg_reg_read(v, VGG_REG_ERR_CONTEXT),
+			vgg_reg_read(v, VGG_REG_ERR_SEQ));
+	if (code >= VGG_STATUS_REG_OFFSET && code < VGG_STATUS_ECC)
+		dev_err_ratelimited(&v->pdev->dev,
+				    "the card reports status %02x at %08x\n",
+				    code,
+				    vgg_reg_read(v, VGG_REG_ERR_ADDR_LO));
+	vgg_reg_write(v, VGG_REG_ERR_STATUS, VGG_ERR_VALID | VGG_ERR_MORE);
+	if (status & VGG_DEV_HALTED)
+		recover(v, "the card has halted", v->ring.oldest, -EIO);
+}
+
+void vgg_error_work(struct work_struct *work)
+{
+	struct vgg_device *v = container_of(work, struct vgg_device, error_work);
+
+	mutex_lock(&v->reset_lock);
+	if (vgg_reachable(v))
+		read_errors(v);
 	mutex_unlock(&v->reset_lock);
 }
 
@@ -240,6 +298,6 @@ void vgg_resume(struct vgg_device *v)
 {
 	mutex_lock(&v->reset_lock);
 	if (!--v->stopped && !READ_ONCE(v->gone))
-		restart(v, false);
+		start_again(v);
 	mutex_unlock(&v->reset_lock);
 }

@@ -40,7 +40,7 @@ int vgg_ring_init(struct vgg_device *v)
 	struct device *dev = &v->pdev->dev;
 	struct vgg_ring *r = &v->ring;
 
-	if (limit < 2 || limit > 31) {
+	if (limit < 4 || limit > 31) {
 		dev_err(dev, "a card with rings of at most 2^%u entries\n",
 			limit);
 		return -EPROTO;

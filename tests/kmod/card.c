@@ -136,6 +136,19 @@ long long card_stat(const char *name)
 	return strtoll(at + strlen(want), NULL, 0);
 }
 
+const char *card_irq_mode(void)
+{
+	static char text[4096];
+	char *at;
+
+	ASSERT_GT(file_read_(card_debugfs("stats"), text, sizeof(text)), 0);
+	at = strstr(text, "irq_mode=");
+	ASSERT_TRUE(at);
+	at += strlen("irq_mode=");
+	at[strcspn(at, "\n")] = 0;
+	return at;
+}
+
 void card_inject(const char *text)
 {
 	ASSERT_EQ(file_write_(card_debugfs("inject"), text), 0);

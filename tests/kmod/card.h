@@ -92,6 +92,8 @@ int file_read_(const char *path, char *text, size_t size);
 int file_write_(const char *path, const char *text);
 /* A counter of debugfs' stats. */
 long long card_stat(const char *name);
+/* How completions are told now: "msi", "intx", "poll". */
+const char *card_irq_mode(void);
 /* "FAULT after count arg" */
 void card_inject(const char *text);
 

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "card.h"
 #include "device/drm.h"
 #include "vgg_harness.h"
 #include "vggaccel.h"
@@ -109,6 +110,28 @@ static void run_on(struct vgg_device *d, const struct vgg_model *m,
 		vgg_image_free(image);
 	}
 	vgg_session_free(s);
+}
+
+/* Each inference of the built-in network is one job. */
+TEST_F(card, one_submission_for_one_inference)
+{
+	struct vgg_image *image = picture(3);
+	struct vgg_result r = VGG_INIT(r);
+	struct vgg_session *s;
+	struct vgg_model *m;
+	long long jobs;
+	int i;
+
+	OK(vgg_model_load_default(&m));
+	OK(vgg_session_create(self->d, m, NULL, &s));
+	OK(vgg_session_run_image(s, image, &r));
+	jobs = card_stat("jobs");
+	for (i = 0; i < 5; i++)
+		OK(vgg_session_run_image(s, image, &r));
+	EXPECT_EQ(card_stat("jobs"), jobs + 5);
+	vgg_session_free(s);
+	vgg_model_free(m);
+	vgg_image_free(image);
 }
 
 TEST_F_TIMEOUT(card, gives_the_bytes_of_simulator_and_cpu, 120)

@@ -133,6 +133,8 @@ TEST_TIMEOUT(every_interrupt_mode, 60)
 	static const char *const modes[] = { "irq=poll", "irq=intx", "irq=msi",
 					     "irq=auto coalesce_us=0",
 					     "irq=auto node=render" };
+	static const char *const got[] = { "poll", "intx", "msi", "msi",
+					   "msi" };
 	const char *file = module_file(), *with = parameters();
 	unsigned int i, n;
 
@@ -142,6 +144,7 @@ TEST_TIMEOUT(every_interrupt_mode, 60)
 
 		unload_soon();
 		ASSERT_EQ(load(file, modes[i]), 0);
+		EXPECT_STREQ(card_irq_mode(), got[i]);
 		fd = card_open();
 		run_known_job(fd);
 		s = stream_begin(fd);

@@ -83,7 +83,7 @@ enum drm_vggaccel_ioctl_nr {
 #define DRM_VGGACCEL_FEATURE_LOCAL	(1ull << 0) /* on-board memory */
 #define DRM_VGGACCEL_FEATURE_URING	(1ull << 1) /* DRM_VGGACCEL_URING_SUBMIT */
 #define DRM_VGGACCEL_FEATURE_SIMULATED	(1ull << 2) /* the card is a simulator */
-#define DRM_VGGACCEL_FEATURE_COHERENT	(1ull << 3) /* BO_PREP and BO_FINI have no caches to care for */
+#define DRM_VGGACCEL_FEATURE_COHERENT	(1ull << 3) /* own buffers need no BO_PREP and BO_FINI but to wait */
 
 /* drm_vggaccel_info.irq_mode */
 #define DRM_VGGACCEL_IRQ_POLL	0
@@ -100,7 +100,7 @@ struct drm_vggaccel_info {
 	__u64 va_begin, va_end;	/* device addresses of this file's buffers */
 	__u64 local_bytes;	/* on-board memory */
 	__u64 local_free;
-	__u64 jobs;		/* counters of the card */
+	__u64 jobs;		/* counters of the card; 0 while it is being reset */
 	__u64 cycles;
 	__u64 mac_busy;
 	__u64 dma_busy;
