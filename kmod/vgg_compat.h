@@ -56,8 +56,9 @@ static inline int vgg_drm_index(const struct drm_device *drm)
 #define PCI_IRQ_INTX PCI_IRQ_LEGACY
 #endif
 
-static inline void vgg_hrtimer_setup(struct hrtimer *timer,
-				     enum hrtimer_restart (*fn)(struct hrtimer *))
+static inline void
+vgg_hrtimer_setup(struct hrtimer *timer,
+		  enum hrtimer_restart (*fn)(struct hrtimer *))
 {
 #ifdef HAVE_HRTIMER_SETUP
 	hrtimer_setup(timer, fn, CLOCK_MONOTONIC, HRTIMER_MODE_REL);
@@ -177,17 +178,17 @@ static inline void vgg_wedged_event(struct drm_device *drm)
 #endif
 
 #ifdef HAVE_URING_TW_REQ
-#define VGG_URING_TASK_FN(name, body)                                \
-	static void name(struct io_tw_req req, io_tw_token_t token)  \
-	{                                                            \
-		body(io_uring_cmd_from_tw(req),                      \
-		     IO_URING_CMD_TASK_WORK_ISSUE_FLAGS);            \
+#define VGG_URING_TASK_FN(name, body)                               \
+	static void name(struct io_tw_req req, io_tw_token_t token) \
+	{                                                           \
+		body(io_uring_cmd_from_tw(req),                     \
+		     IO_URING_CMD_TASK_WORK_ISSUE_FLAGS);           \
 	}
 #else
-#define VGG_URING_TASK_FN(name, body)                                \
+#define VGG_URING_TASK_FN(name, body)                                  \
 	static void name(struct io_uring_cmd *cmd, unsigned int flags) \
-	{                                                            \
-		body(cmd, flags);                                    \
+	{                                                              \
+		body(cmd, flags);                                      \
 	}
 #endif
 

@@ -131,7 +131,8 @@ static void cancel_waiting(struct vgg_ctx *ctx)
 				       .error = -ECANCELED };
 	struct vgg_job *job;
 
-	list_for_each_entry(job, &ctx->jobs, link) {
+	list_for_each_entry(job, &ctx->jobs, link)
+	{
 		if (job->state != VGG_JOB_WAITING)
 			continue;
 		ctx->waiting--;
@@ -159,8 +160,7 @@ static void abort_jobs(struct vgg_ctx *ctx)
 	if (mutex_trylock(&v->reset_lock)) {
 		spin_lock_irq(&v->lock);
 		if (v->ring.running)
-			vgg_reg_write(v, VGG_REG_ABORT,
-				      VGG_ABORT_GO | ctx->id);
+			vgg_reg_write(v, VGG_REG_ABORT, VGG_ABORT_GO | ctx->id);
 		spin_unlock_irq(&v->lock);
 		mutex_unlock(&v->reset_lock);
 	}
@@ -203,13 +203,13 @@ void vgg_ctx_collect(struct vgg_ctx *ctx)
 	mutex_lock(&ctx->vm_lock);
 	spin_lock_irq(&v->lock);
 	if (!list_empty(&ctx->jobs))
-		oldest = list_first_entry(&ctx->jobs, struct vgg_job, link)->seq;
+		oldest =
+			list_first_entry(&ctx->jobs, struct vgg_job, link)->seq;
 	spin_unlock_irq(&v->lock);
-	list_for_each_entry_safe(map, next, &ctx->zombies, link)
-		if (map->last_seq < oldest)
-			list_move(&map->link, &free);
-	list_for_each_entry_safe(map, next, &free, link)
-		vgg_map_free(ctx, map);
+	list_for_each_entry_safe(map, next, &ctx->zombies,
+				 link) if (map->last_seq < oldest)
+		list_move(&map->link, &free);
+	list_for_each_entry_safe(map, next, &free, link) vgg_map_free(ctx, map);
 	mutex_unlock(&ctx->vm_lock);
 }
 

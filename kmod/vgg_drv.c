@@ -29,11 +29,13 @@ struct workqueue_struct *vgg_wq, *vgg_watch_wq;
 
 char *vgg_irq_param = "auto";
 module_param_named(irq, vgg_irq_param, charp, 0444);
-MODULE_PARM_DESC(irq, "how completions are told: auto (default), msi, intx, poll");
+MODULE_PARM_DESC(irq,
+		 "how completions are told: auto (default), msi, intx, poll");
 
 static char *node = "auto";
 module_param(node, charp, 0444);
-MODULE_PARM_DESC(node, "kind of node: auto (accel where the kernel has it), render");
+MODULE_PARM_DESC(node,
+		 "kind of node: auto (accel where the kernel has it), render");
 
 static unsigned int dma_bits = 32;
 module_param(dma_bits, uint, 0444);
@@ -41,15 +43,20 @@ MODULE_PARM_DESC(dma_bits, "width of DMA addresses, 32 (default) to 48");
 
 unsigned int vgg_timeout_ms = 10000;
 module_param_named(timeout_ms, vgg_timeout_ms, uint, 0644);
-MODULE_PARM_DESC(timeout_ms, "wall-clock limit of a job, unless its file sets one (10000)");
+MODULE_PARM_DESC(timeout_ms,
+		 "wall-clock limit of a job, unless its file sets one (10000)");
 
 unsigned int vgg_coalesce_count = 32;
 module_param_named(coalesce_count, vgg_coalesce_count, uint, 0444);
-MODULE_PARM_DESC(coalesce_count, "completions per interrupt while the card has more to do (32)");
+MODULE_PARM_DESC(
+	coalesce_count,
+	"completions per interrupt while the card has more to do (32)");
 
 unsigned int vgg_coalesce_us = 200;
 module_param_named(coalesce_us, vgg_coalesce_us, uint, 0444);
-MODULE_PARM_DESC(coalesce_us, "longest delay of an interrupt, us; 0: one for each completion (200)");
+MODULE_PARM_DESC(
+	coalesce_us,
+	"longest delay of an interrupt, us; 0: one for each completion (200)");
 
 unsigned int vgg_poll_us = 100;
 module_param_named(poll_us, vgg_poll_us, uint, 0644);
@@ -84,12 +91,12 @@ static void show_fdinfo(struct seq_file *m, struct file *file)
 #define VGG_FDINFO_DRV
 #endif
 
-#define VGG_FOPS(open_)                                                    \
-	.owner = THIS_MODULE, .open = open_, .release = drm_release,        \
-	.unlocked_ioctl = vgg_ioctl, .compat_ioctl = vgg_compat_ioctl,      \
-	.poll = drm_poll, .read = drm_read, .llseek = noop_llseek,          \
-	.mmap = vgg_mmap, .uring_cmd = vgg_uring_cmd, VGG_FOP_FLAGS         \
-	VGG_FDINFO_FOP
+#define VGG_FOPS(open_)                                                \
+	.owner = THIS_MODULE, .open = open_, .release = drm_release,   \
+	.unlocked_ioctl = vgg_ioctl, .compat_ioctl = vgg_compat_ioctl, \
+	.poll = drm_poll, .read = drm_read, .llseek = noop_llseek,     \
+	.mmap = vgg_mmap, .uring_cmd = vgg_uring_cmd,                  \
+	VGG_FOP_FLAGS VGG_FDINFO_FOP
 
 #ifdef HAVE_DRM_DRIVER_DATE
 #define VGG_DATE .date = "20261125",
@@ -101,28 +108,25 @@ static void show_fdinfo(struct seq_file *m, struct file *file)
  * Not DRM_GEM_SHMEM_DRIVER_OPS, nor what prime handlers default to: since 7.x an
  * import comes without the addresses that the page tables need.
  */
-#define VGG_DRIVER(node_, fops_)                                           \
-	.driver_features = DRIVER_GEM | DRIVER_SYNCOBJ |                    \
-			   DRIVER_SYNCOBJ_TIMELINE | node_,                 \
-	.open = vgg_ctx_open, .postclose = vgg_ctx_close, .fops = &fops_,   \
-	.prime_handle_to_fd = drm_gem_prime_handle_to_fd,                   \
-	.prime_fd_to_handle = drm_gem_prime_fd_to_handle,                   \
-	.gem_prime_import = vgg_prime_import,                               \
-	.gem_prime_import_sg_table = vgg_bo_import,                         \
-	.name = DRM_VGGACCEL_NAME,                                          \
-	.desc = "int8 convolution accelerator", .major = 1, .minor = 0,     \
+#define VGG_DRIVER(node_, fops_)                                               \
+	.driver_features =                                                     \
+		DRIVER_GEM | DRIVER_SYNCOBJ | DRIVER_SYNCOBJ_TIMELINE | node_, \
+	.open = vgg_ctx_open, .postclose = vgg_ctx_close, .fops = &fops_,      \
+	.prime_handle_to_fd = drm_gem_prime_handle_to_fd,                      \
+	.prime_fd_to_handle = drm_gem_prime_fd_to_handle,                      \
+	.gem_prime_import = vgg_prime_import,                                  \
+	.gem_prime_import_sg_table = vgg_bo_import, .name = DRM_VGGACCEL_NAME, \
+	.desc = "int8 convolution accelerator", .major = 1, .minor = 0,        \
 	VGG_DATE VGG_FDINFO_DRV
 
 static const struct file_operations render_fops = { VGG_FOPS(drm_open) };
-static const struct drm_driver render_driver = {
-	VGG_DRIVER(DRIVER_RENDER, render_fops)
-};
+static const struct drm_driver render_driver = { VGG_DRIVER(DRIVER_RENDER,
+							    render_fops) };
 
 #if VGG_HAS_ACCEL
 static const struct file_operations accel_fops = { VGG_FOPS(accel_open) };
-static const struct drm_driver accel_driver = {
-	VGG_DRIVER(DRIVER_COMPUTE_ACCEL, accel_fops)
-};
+static const struct drm_driver accel_driver = { VGG_DRIVER(DRIVER_COMPUTE_ACCEL,
+							   accel_fops) };
 #endif
 
 static const struct drm_driver *choose_driver(void)
@@ -186,10 +190,10 @@ static int enable_pci(struct vgg_device *v)
 		goto err_unmap;
 	dma_set_max_seg_size(&pdev->dev, UINT_MAX);
 	/* No caches, and no copies either. */
-	v->coherent = dev_is_dma_coherent(&pdev->dev) &&
-		      !is_swiotlb_force_bounce(&pdev->dev) &&
-		      dma_get_required_mask(&pdev->dev) <=
-			      dma_get_mask(&pdev->dev);
+	v->coherent =
+		dev_is_dma_coherent(&pdev->dev) &&
+		!is_swiotlb_force_bounce(&pdev->dev) &&
+		dma_get_required_mask(&pdev->dev) <= dma_get_mask(&pdev->dev);
 	pci_set_master(pdev);
 	pci_save_state(pdev);
 	return 0;
@@ -242,8 +246,7 @@ static void revoke(struct vgg_device *v)
 
 	vgg_scrub_fini(v);
 	mutex_lock(&v->mem_lock);
-	list_for_each_entry(ctx, &v->ctxs, link)
-		vgg_mmu_fini(&ctx->mmu);
+	list_for_each_entry(ctx, &v->ctxs, link) vgg_mmu_fini(&ctx->mmu);
 	mutex_unlock(&v->mem_lock);
 	vgg_bo_revoke_all(v);
 	dma_pool_destroy(v->tables);
@@ -296,7 +299,8 @@ static void say_hello(struct vgg_device *v)
 	u32 mac = v->id[VGG_REG_CAP_MAC / 4];
 
 	dev_info(&v->pdev->dev,
-		 "%u x %u MACs at %u MHz, %llu MiB on board, %s, %scoherent DMA\n",
+		 "%u x %u MACs at %u MHz, %llu MiB on board, %s, %scoherent "
+		 "DMA\n",
 		 mac & 0xffff, mac >> 16, v->clock_khz / 1000,
 		 v->local_bytes >> 20, modes[v->irq_mode],
 		 v->coherent ? "" : "non-");
@@ -375,10 +379,9 @@ static void vgg_shutdown(struct pci_dev *pdev)
 	vgg_hw_disable(v, 0);
 }
 
-static const struct pci_device_id ids[] = {
-	{ PCI_DEVICE(VGG_PCI_VENDOR_ID, VGG_PCI_DEVICE_ID) },
-	{ }
-};
+static const struct pci_device_id ids[] = { { PCI_DEVICE(VGG_PCI_VENDOR_ID,
+							 VGG_PCI_DEVICE_ID) },
+					    {} };
 MODULE_DEVICE_TABLE(pci, ids);
 
 static struct pci_driver vgg_pci_driver = {
@@ -406,7 +409,8 @@ static int check_params(void)
 	static const char *const nodes[] = { "auto", "render", NULL };
 
 	if (!known(vgg_irq_param, irqs)) {
-		pr_err("vggaccel: irq=%s is not known; use auto, msi, intx or poll\n",
+		pr_err("vggaccel: irq=%s is not known; use auto, msi, intx or "
+		       "poll\n",
 		       vgg_irq_param);
 		return -EINVAL;
 	}

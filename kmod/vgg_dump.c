@@ -33,17 +33,20 @@ void vgg_dump_ring(struct vgg_device *v, struct drm_printer *p)
 
 	spin_lock_irq(&v->lock);
 	drm_printf(p,
-		   "ring entries=%u next=%u oldest=%u told=%u cq_head=%u generation=%u running=%d\n",
+		   "ring entries=%u next=%u oldest=%u told=%u cq_head=%u "
+		   "generation=%u running=%d\n",
 		   r->entries, r->next, r->oldest, r->told, r->cq_head,
 		   r->generation, r->running);
 	for (i = r->oldest; i != r->next; i++)
 		if (r->slot[i & mask])
 			dump_job(p, r->slot[i & mask]);
-	for (i = r->cq_head > 8 ? r->cq_head - 8 : 0; i != r->cq_head + 1; i++) {
+	for (i = r->cq_head > 8 ? r->cq_head - 8 : 0; i != r->cq_head + 1;
+	     i++) {
 		const struct vgg_hw_cqe *e = &r->cq[i & (2 * r->entries - 1)];
 
 		drm_printf(p,
-			   "completion %u: seq=%u generation=%u status=0x%02x index=%u tag=%u phase=%u\n",
+			   "completion %u: seq=%u generation=%u status=0x%02x "
+			   "index=%u tag=%u phase=%u\n",
 			   i, le32_to_cpu(e->seq), le32_to_cpu(e->generation),
 			   le16_to_cpu(e->status), le32_to_cpu(e->index),
 			   le32_to_cpu(e->tag), le16_to_cpu(e->phase));
@@ -73,13 +76,13 @@ void vgg_dump_contexts(struct vgg_device *v, struct drm_printer *p)
 	struct vgg_ctx *ctx;
 
 	mutex_lock(&v->mem_lock);
-	list_for_each_entry(ctx, &v->ctxs, link)
-		drm_printf(p,
-			   "ctx=%u pid=%d comm=%s submitted=%llu ended=%llu under_way=%u waiting=%u busy_cycles=%llu%s%s\n",
-			   ctx->id, ctx->pid, ctx->comm, ctx->seq, ctx->ended,
-			   ctx->under_way, ctx->waiting, ctx->busy_cycles,
-			   ctx->closing ? " closing" : "",
-			   ctx->lost ? " lost" : "");
+	list_for_each_entry(ctx, &v->ctxs, link) drm_printf(
+		p,
+		"ctx=%u pid=%d comm=%s submitted=%llu ended=%llu under_way=%u "
+		"waiting=%u busy_cycles=%llu%s%s\n",
+		ctx->id, ctx->pid, ctx->comm, ctx->seq, ctx->ended,
+		ctx->under_way, ctx->waiting, ctx->busy_cycles,
+		ctx->closing ? " closing" : "", ctx->lost ? " lost" : "");
 	mutex_unlock(&v->mem_lock);
 }
 
@@ -129,9 +132,9 @@ void vgg_show_fdinfo(struct drm_printer *p, struct drm_file *file)
 	ended = ctx->ended;
 	spin_unlock_irq(&v->lock);
 	mutex_lock(&ctx->vm_lock);
-	list_for_each_entry(map, &ctx->maps, link)
-		*(map->bo->flags & DRM_VGGACCEL_BO_LOCAL ? &local : &host) +=
-			map->bo->base.size;
+	list_for_each_entry(map, &ctx->maps, link) *
+		(map->bo->flags & DRM_VGGACCEL_BO_LOCAL ? &local : &host) +=
+		map->bo->base.size;
 	mutex_unlock(&ctx->vm_lock);
 	drm_printf(p, "drm-engine-vgg:\t%llu ns\n", to_ns(v, cycles));
 	drm_printf(p, "drm-cycles-vgg:\t%llu\n", cycles);

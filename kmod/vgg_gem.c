@@ -188,7 +188,8 @@ static int make_host(struct vgg_bo *bo)
 	if (IS_ENABLED(CONFIG_ZONE_DMA32) &&
 	    dma_get_mask(dev) <= DMA_BIT_MASK(32))
 		mapping_set_gfp_mask(obj->filp->f_mapping,
-				     GFP_USER | GFP_DMA32 | __GFP_RETRY_MAYFAIL |
+				     GFP_USER | GFP_DMA32 |
+					     __GFP_RETRY_MAYFAIL |
 					     __GFP_NOWARN);
 	pages = drm_gem_get_pages(obj);
 	if (IS_ERR(pages))
@@ -236,8 +237,7 @@ static int create(struct vgg_device *v, struct drm_file *file,
 		err = vgg_vm_address(file->driver_priv, bo, &a->address);
 	a->bytes = bo->base.size;
 	if (bo->pages)
-		a->mmap_offset =
-			drm_vma_node_offset_addr(&bo->base.vma_node);
+		a->mmap_offset = drm_vma_node_offset_addr(&bo->base.vma_node);
 	/* The handle has one, if there is one. */
 	drm_gem_object_put(&bo->base);
 	return err;
@@ -323,7 +323,8 @@ static void sync_range(struct vgg_bo *bo, u64 offset, u64 bytes,
 			dma_sync_sgtable_for_device(dev, bo->sgt, dir);
 		return;
 	}
-	for_each_sgtable_dma_sg(bo->sgt, sg, i) {
+	for_each_sgtable_dma_sg(bo->sgt, sg, i)
+	{
 		u64 len = sg_dma_len(sg);
 		u64 from = max(offset, at), to = min(end, at + len);
 
@@ -458,7 +459,6 @@ void vgg_bo_revoke_all(struct vgg_device *v)
 	struct vgg_bo *bo;
 
 	down_write(&v->bo_lock);
-	list_for_each_entry(bo, &v->bos, link)
-		unmap_for_card(bo);
+	list_for_each_entry(bo, &v->bos, link) unmap_for_card(bo);
 	up_write(&v->bo_lock);
 }

@@ -81,14 +81,16 @@ int vgg_hw_identify(struct vgg_device *v)
 	if (VGG_HW_VERSION_MAJOR(version) !=
 	    VGG_HW_VERSION_MAJOR(VGG_HW_VERSION_VALUE)) {
 		dev_err(dev,
-			"hardware version %u.%u, this driver knows %u.x; update one of them\n",
+			"hardware version %u.%u, this driver knows %u.x; "
+			"update one of them\n",
 			version >> 16, version & 0xffff,
 			VGG_HW_VERSION_VALUE >> 16);
 		return -EPROTO;
 	}
 	if (abi != VGG_FW_ABI_VALUE) {
 		dev_err(dev,
-			"firmware with queue interface %u, this driver speaks %u; update one of them\n",
+			"firmware with queue interface %u, this driver speaks "
+			"%u; update one of them\n",
 			abi, VGG_FW_ABI_VALUE);
 		return -EPROTO;
 	}
@@ -162,7 +164,8 @@ int vgg_hw_setup(struct vgg_device *v)
 	vgg_reg_write(v, VGG_REG_IRQ_TIME, min(vgg_coalesce_us, 65535u));
 	vgg_reg_write(v, VGG_REG_CTRL, VGG_CTRL_ENABLE);
 	if (!(vgg_reg_read(v, VGG_REG_CTRL) & VGG_CTRL_ENABLE)) {
-		dev_err(&v->pdev->dev, "the card refuses its rings: status %02x\n",
+		dev_err(&v->pdev->dev,
+			"the card refuses its rings: status %02x\n",
 			vgg_reg_read(v, VGG_REG_ERR_CODE));
 		return -EIO;
 	}
@@ -263,7 +266,8 @@ static void stop_intx(struct vgg_device *v)
 		return;
 	if (v->irq_mode != VGG_IRQ_POLL)
 		dev_err(&v->pdev->dev,
-			"the interrupt line is held without a cause: switched off, polling instead\n");
+			"the interrupt line is held without a cause: switched "
+			"off, polling instead\n");
 	v->irq_mode = VGG_IRQ_POLL;
 	v->intx_off = true;
 	vgg_poll_kick(v);
@@ -327,8 +331,7 @@ void vgg_poll_kick(struct vgg_device *v)
 	if (v->irq_mode != VGG_IRQ_POLL || v->polling)
 		return;
 	v->polling = true;
-	hrtimer_start(&v->poll, poll_time(),
-		      HRTIMER_MODE_REL);
+	hrtimer_start(&v->poll, poll_time(), HRTIMER_MODE_REL);
 }
 
 /* One vector for each cause, or one for all: the card goes by how many there
@@ -348,8 +351,8 @@ static int request_msi(struct vgg_device *v)
 	}
 	for (i = 0; i < n; i++) {
 		err = request_irq(pci_irq_vector(v->pdev, i),
-				  n == 1 ? msi_all : handlers[i], 0,
-				  "vggaccel", v);
+				  n == 1 ? msi_all : handlers[i], 0, "vggaccel",
+				  v);
 		if (err)
 			goto err_free;
 	}

@@ -39,8 +39,7 @@ static u64 local_free(struct vgg_device *v)
 
 	mutex_lock(&v->mem_lock);
 	if (v->local_bytes)
-		drm_mm_for_each_node(node, &v->local)
-			bytes -= node->size;
+		drm_mm_for_each_node(node, &v->local) bytes -= node->size;
 	mutex_unlock(&v->mem_lock);
 	return bytes;
 }
@@ -105,13 +104,15 @@ enum direction { IN, IN_OUT };
 
 struct entry {
 	drm_ioctl_t *fn;
-	size_t size, least; /* of the struct: now, in its first version */
+	size_t size, least;	  /* of the struct: now, in its first version */
 	enum direction direction; /* ours to say, not the caller's number's */
 };
 
-#define ENTRY(name, fn, type, last, direction)                     \
-	[DRM_VGGACCEL_##name] = { fn, sizeof(struct drm_vggaccel_##type), \
-		offsetofend(struct drm_vggaccel_##type, last), direction }
+#define ENTRY(name, fn, type, last, direction)                           \
+	[DRM_VGGACCEL_##                                                 \
+		name] = { fn, sizeof(struct drm_vggaccel_##type),        \
+			  offsetofend(struct drm_vggaccel_##type, last), \
+			  direction }
 
 static const struct entry entries[] = {
 	ENTRY(INFO, ioctl_info, info, id, IN_OUT),

@@ -237,13 +237,12 @@ void vgg_job_retire(struct vgg_job *job)
 
 void vgg_retire_work(struct work_struct *work)
 {
-	struct vgg_device *v = container_of(work, struct vgg_device,
-					    retire_work);
+	struct vgg_device *v =
+		container_of(work, struct vgg_device, retire_work);
 	struct llist_node *list = llist_del_all(&v->done);
 	struct vgg_job *job, *next;
 
-	llist_for_each_entry_safe(job, next, list, done)
-		vgg_job_retire(job);
+	llist_for_each_entry_safe(job, next, list, done) vgg_job_retire(job);
 }
 
 /*
@@ -327,8 +326,9 @@ int vgg_sched_create(struct vgg_device *v)
 	u32 depth = min_t(u32, VGG_SCHED_DEPTH, v->ring.entries / 2);
 	int err = vgg_sched_init(&v->sched, &sched_ops, depth, &v->pdev->dev);
 
-	return err ? err : drmm_add_action_or_reset(&v->drm, sched_release,
-						    &v->sched);
+	return err ? err :
+		     drmm_add_action_or_reset(&v->drm, sched_release,
+					      &v->sched);
 }
 
 /*
@@ -506,7 +506,8 @@ static int add_implicit(struct submission *s, struct drm_gem_object *obj,
 	int err = 0;
 
 	dma_resv_for_each_fence(&cursor, obj->resv, dma_resv_usage_rw(write),
-				fence) {
+				fence)
+	{
 		if (fence->context == s->ctx->fence_context)
 			continue;
 		err = drm_sched_job_add_dependency(&s->job->base,

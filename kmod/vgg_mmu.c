@@ -69,8 +69,8 @@ dma_addr_t vgg_mmu_root(const struct vgg_mmu *mmu)
 /* Level 0 is the root. */
 static unsigned int index_at(u64 va, int level)
 {
-	return (va >> (VGG_PAGE_SHIFT +
-		       VGG_PT_BITS * (VGG_PT_LEVELS - 1 - level))) &
+	return (va >>
+		(VGG_PAGE_SHIFT + VGG_PT_BITS * (VGG_PT_LEVELS - 1 - level))) &
 	       (VGG_PT_ENTRIES - 1);
 }
 

@@ -147,9 +147,11 @@ static void lose_local(struct vgg_device *v)
 {
 	struct vgg_ctx *ctx;
 
-	dev_warn(&v->pdev->dev, "the card has lost its memory with its power\n");
+	dev_warn(&v->pdev->dev,
+		 "the card has lost its memory with its power\n");
 	mutex_lock(&v->mem_lock);
-	list_for_each_entry(ctx, &v->ctxs, link) {
+	list_for_each_entry(ctx, &v->ctxs, link)
+	{
 		if (!READ_ONCE(ctx->has_local))
 			continue;
 		spin_lock_irq(&v->lock);
@@ -173,10 +175,8 @@ static int resume(struct device *dev)
 	return 0;
 }
 
-const struct dev_pm_ops vgg_pm_ops = {
-	SYSTEM_SLEEP_PM_OPS(suspend, resume)
-	RUNTIME_PM_OPS(suspend, resume, NULL)
-};
+const struct dev_pm_ops vgg_pm_ops = { SYSTEM_SLEEP_PM_OPS(
+	suspend, resume) RUNTIME_PM_OPS(suspend, resume, NULL) };
 
 /*
  * Function-level reset, asked for through sysfs. It also brings back a card that

@@ -96,9 +96,9 @@ static bool whole_pages(const struct sg_table *sgt, u64 *bytes)
 	int i;
 
 	*bytes = 0;
-	for_each_sgtable_dma_sg(sgt, sg, i) {
-		if ((sg_dma_address(sg) | sg_dma_len(sg)) &
-		    (VGG_PAGE_SIZE - 1))
+	for_each_sgtable_dma_sg(sgt, sg, i)
+	{
+		if ((sg_dma_address(sg) | sg_dma_len(sg)) & (VGG_PAGE_SIZE - 1))
 			return false;
 		*bytes += sg_dma_len(sg);
 	}
@@ -113,8 +113,7 @@ struct drm_gem_object *vgg_bo_import(struct drm_device *drm,
 	struct vgg_bo *bo;
 	u64 bytes;
 
-	if (!whole_pages(sgt, &bytes) || bytes < size ||
-	    !PAGE_ALIGNED(size)) {
+	if (!whole_pages(sgt, &bytes) || bytes < size || !PAGE_ALIGNED(size)) {
 		drm_dbg_prime(drm, "a dma-buf that isn't made of pages\n");
 		return ERR_PTR(-EINVAL);
 	}

@@ -121,8 +121,7 @@ static void wake_all(struct vgg_device *v)
 	struct vgg_ctx *ctx;
 
 	mutex_lock(&v->mem_lock);
-	list_for_each_entry(ctx, &v->ctxs, link)
-		wake_up_all(&ctx->room);
+	list_for_each_entry(ctx, &v->ctxs, link) wake_up_all(&ctx->room);
 	mutex_unlock(&v->mem_lock);
 }
 
@@ -269,8 +268,7 @@ static void read_errors(struct vgg_device *v)
 	if (code >= VGG_STATUS_REG_OFFSET && code < VGG_STATUS_ECC)
 		dev_err_ratelimited(&v->pdev->dev,
 				    "the card reports status %02x at %08x\n",
-				    code,
-				    vgg_reg_read(v, VGG_REG_ERR_ADDR_LO));
+				    code, vgg_reg_read(v, VGG_REG_ERR_ADDR_LO));
 	vgg_reg_write(v, VGG_REG_ERR_STATUS, VGG_ERR_VALID | VGG_ERR_MORE);
 	if (status & VGG_DEV_HALTED)
 		recover(v, "the card has halted", v->ring.oldest, -EIO);
@@ -278,7 +276,8 @@ static void read_errors(struct vgg_device *v)
 
 void vgg_error_work(struct work_struct *work)
 {
-	struct vgg_device *v = container_of(work, struct vgg_device, error_work);
+	struct vgg_device *v =
+		container_of(work, struct vgg_device, error_work);
 
 	mutex_lock(&v->reset_lock);
 	if (vgg_reachable(v))

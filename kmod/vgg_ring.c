@@ -87,11 +87,11 @@ bool vgg_ring_has_room(struct vgg_device *v, bool scheduled)
 
 	if (scheduled)
 		return vgg_ring_in_flight(v) < r->entries - 1;
-	return vgg_ring_in_flight(v) - r->scheduled <
-	       r->entries - 1 - reserve;
+	return vgg_ring_in_flight(v) - r->scheduled < r->entries - 1 - reserve;
 }
 
-static void write_entry(struct vgg_device *v, const struct vgg_job *job, u32 seq)
+static void write_entry(struct vgg_device *v, const struct vgg_job *job,
+			u32 seq)
 {
 	struct vgg_ring *r = &v->ring;
 

@@ -39,8 +39,8 @@ int vgg_scrub_init(struct vgg_device *v)
 	s->ctx = vgg_ctx_create(v, 0, 1);
 	if (!s->ctx)
 		goto err_stream;
-	err = vgg_mmu_map(&s->ctx->mmu, STREAM_VA, s->stream_dma,
-			  VGG_PAGE_SIZE, 0);
+	err = vgg_mmu_map(&s->ctx->mmu, STREAM_VA, s->stream_dma, VGG_PAGE_SIZE,
+			  0);
 	if (!err)
 		err = vgg_mmu_map(&s->ctx->mmu, LOCAL_VA, 0, v->local_bytes,
 				  VGG_PTE_LOCAL | VGG_PTE_WRITE);

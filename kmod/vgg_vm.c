@@ -20,9 +20,8 @@ static struct vgg_map *find(struct vgg_ctx *ctx, const struct vgg_bo *bo)
 {
 	struct vgg_map *map;
 
-	list_for_each_entry(map, &ctx->maps, link)
-		if (map->bo == bo)
-			return map;
+	list_for_each_entry(map, &ctx->maps,
+			    link) if (map->bo == bo) return map;
 	return NULL;
 }
 
@@ -33,7 +32,8 @@ static int map_host(struct vgg_ctx *ctx, const struct vgg_bo *bo, u64 va,
 	u64 done = 0;
 	int i, err;
 
-	for_each_sgtable_dma_sg(bo->sgt, sg, i) {
+	for_each_sgtable_dma_sg(bo->sgt, sg, i)
+	{
 		u64 bytes = min_t(u64, sg_dma_len(sg), bo->base.size - done);
 
 		err = vgg_mmu_map(&ctx->mmu, va + done, sg_dma_address(sg),
@@ -68,9 +68,8 @@ static int insert(struct vgg_ctx *ctx, struct vgg_bo *bo)
 	if (!map)
 		return -ENOMEM;
 	/* The page behind it stays unmapped. */
-	err = drm_mm_insert_node_generic(&ctx->va, &map->va,
-					 bo->base.size + VGG_PAGE_SIZE, align,
-					 0, 0);
+	err = drm_mm_insert_node_generic(
+		&ctx->va, &map->va, bo->base.size + VGG_PAGE_SIZE, align, 0, 0);
 	if (err)
 		goto err_map;
 	err = map_pages(ctx, bo, map->va.start);

@@ -116,9 +116,8 @@ static void take_memory(void)
 		die("memory");
 	memset(memory, 0, PAGES * VGG_PAGE_SIZE);
 	for (i = 0; i < PAGES; i++) {
-		uint64_t entry,
-			at = (uintptr_t)(memory + i * VGG_PAGE_SIZE) /
-			     VGG_PAGE_SIZE;
+		uint64_t entry, at = (uintptr_t)(memory + i * VGG_PAGE_SIZE) /
+				     VGG_PAGE_SIZE;
 
 		if (pread(fd, &entry, 8, (off_t)(at * 8)) != 8)
 			die("pagemap");

@@ -155,7 +155,8 @@ struct way {
 	unsigned int (*round)(unsigned int n);
 };
 
-static void measure(const struct way *way, unsigned int depth, unsigned int jobs)
+static void measure(const struct way *way, unsigned int depth,
+		    unsigned int jobs)
 {
 	unsigned long long sys0, irq0, ins0, irqs, ins;
 	unsigned int started = 0, ended = 0, i;
@@ -180,19 +181,21 @@ static void measure(const struct way *way, unsigned int depth, unsigned int jobs
 		started += room;
 		n = way->round(room);
 		for (i = 0; i < n; i++)
-			times[ended + i] = (now_ns() - t) / (depth == 1 ? 1 : n);
+			times[ended + i] =
+				(now_ns() - t) / (depth == 1 ? 1 : n);
 		ended += n;
 	}
 	total = now_ns() - begin;
 	ins = instructions() - ins0;
 	irqs = interrupts(way->irq) - irq0;
 	qsort(times, jobs, sizeof(*times), compare);
-	printf("{\"what\": \"%s\", \"depth\": %u, \"us\": %.2f, \"jobs_per_s\": %.0f, \"syscalls\": %.3f, \"irqs\": %.3f",
+	printf("{\"what\": \"%s\", \"depth\": %u, \"us\": %.2f, "
+	       "\"jobs_per_s\": %.0f, \"syscalls\": %.3f, \"irqs\": %.3f",
 	       way->what, depth,
 	       depth == 1 ? (double)times[jobs / 2] / 1e3 :
 			    (double)total / jobs / 1e3,
-	       jobs * 1e9 / (double)total,
-	       (double)(syscalls - sys0) / jobs, (double)irqs / jobs);
+	       jobs * 1e9 / (double)total, (double)(syscalls - sys0) / jobs,
+	       (double)irqs / jobs);
 	if (counter_count)
 		printf(", \"instructions\": %.0f", (double)ins / jobs);
 	printf("}\n");
@@ -320,7 +323,8 @@ static unsigned int take(void)
 	struct io_uring_cqe *cqe;
 	unsigned int head, n = 0;
 
-	io_uring_for_each_cqe(&ring, head, cqe) {
+	io_uring_for_each_cqe(&ring, head, cqe)
+	{
 		if (cqe->res < 0) {
 			errno = -cqe->res;
 			die("request");

@@ -66,8 +66,8 @@ static bool find_node(const char *class, const char *prefix, const char *dev,
 
 		if (strncmp(e->d_name, prefix, strlen(prefix)))
 			continue;
-		snprintf(path, sizeof(path), "/sys/class/%s/%.64s/device/driver",
-			 class, e->d_name);
+		snprintf(path, sizeof(path),
+			 "/sys/class/%s/%.64s/device/driver", class, e->d_name);
 		n = readlink(path, link, sizeof(link) - 1);
 		if (n < 0)
 			continue;
@@ -75,8 +75,8 @@ static bool find_node(const char *class, const char *prefix, const char *dev,
 		if (strcmp(strrchr(link, '/'), "/vggaccel"))
 			continue;
 		snprintf(node, 128, "/dev/%s/%.64s", dev, e->d_name);
-		snprintf(path, sizeof(path), "/sys/class/%s/%.64s/device", class,
-			 e->d_name);
+		snprintf(path, sizeof(path), "/sys/class/%s/%.64s/device",
+			 class, e->d_name);
 		found = realpath(path, sysfs);
 	}
 	if (dir)
@@ -127,9 +127,9 @@ long long card_stat(const char *name)
 	ASSERT_GT(file_read_(card_debugfs("stats"), text, sizeof(text)), 0);
 	snprintf(want, sizeof(want), "\n%s=", name);
 	/* The first line has none before it. */
-	memmove(text + 1, text, strlen(text) < sizeof(text) - 1 ?
-					strlen(text) + 1 :
-					sizeof(text) - 2);
+	memmove(text + 1, text,
+		strlen(text) < sizeof(text) - 1 ? strlen(text) + 1 :
+						  sizeof(text) - 2);
 	text[0] = '\n';
 	at = strstr(text, want);
 	ASSERT_TRUE(at);
@@ -202,8 +202,9 @@ int bo_create_(int fd, uint64_t bytes, uint32_t flags, struct bo *bo)
 
 	if (err)
 		return err;
-	*bo = (struct bo){ fd, a.handle, a.bytes, a.address, a.mmap_offset,
-			   NULL };
+	*bo =
+		(struct bo){ fd,	a.handle,      a.bytes,
+			     a.address, a.mmap_offset, NULL };
 	if (flags & DRM_VGGACCEL_BO_LOCAL)
 		return 0;
 	bo->map = mmap(NULL, bo->bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd,

@@ -97,8 +97,7 @@ static struct held hold(void)
 	bo_fill(&h.bo, 0x61);
 	h.dmabuf = prime_export(&h.bo);
 	h.s = stream_begin(h.fd);
-	stream_copy(&h.s, h.bo.address, h.local.address,
-		    (uint32_t)h.bo.bytes);
+	stream_copy(&h.s, h.bo.address, h.local.address, (uint32_t)h.bo.bytes);
 	stream_end(&h.s);
 	h.syncobj = syncobj_create(h.fd);
 	h.seq = submit_out(h.fd, &h.s, h.syncobj);
