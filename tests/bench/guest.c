@@ -426,15 +426,34 @@ static bool nvme_open(void)
 	return sectors;
 }
 
+static bool is_card(const char *node)
+{
+	char name[32] = "";
+	struct drm_version version = { .name = name,
+				       .name_len = sizeof(name) - 1 };
+	int fd = open(node, O_RDWR | O_CLOEXEC);
+	bool yes = fd >= 0 && !ioctl(fd, DRM_IOCTL_VERSION, &version) &&
+		   !strcmp(name, DRM_VGGACCEL_NAME);
+
+	if (fd >= 0)
+		close(fd);
+	return yes;
+}
+
+/* Other drivers may have nodes here, too. */
 static const char *find_node(void)
 {
-	static const char *const nodes[] = { "/dev/accel/accel0",
-					     "/dev/dri/renderD128" };
-	unsigned int i;
+	static const char *const forms[] = { "/dev/accel/accel%d",
+					     "/dev/dri/renderD%d" };
+	static char node[64];
+	int i;
 
-	for (i = 0; i < 2; i++)
-		if (!access(nodes[i], R_OK | W_OK))
-			return nodes[i];
+	for (i = 0; i < 192; i++) {
+		snprintf(node, sizeof(node), i < 64 ? forms[0] : forms[1],
+			 i < 64 ? i : i + 64);
+		if (is_card(node))
+			return node;
+	}
 	fprintf(stderr, "guest: no card here\n");
 	exit(1);
 }
