@@ -301,7 +301,9 @@ install: all man
 
 # Man pages, if scdoc is here (make deps installs it).
 MAN	:= $(patsubst lib/man/%.scd,$(B)/man/%,$(wildcard lib/man/*.scd))
-$(B)/man/%: lib/man/%.scd
+# Paths in them follow PREFIX, which may be another one than last time.
+.PHONY: FORCE
+$(B)/man/%: lib/man/%.scd FORCE
 	@mkdir -p $(@D)
 	$(Q)sed 's|/usr/share/vggaccel|$(PREFIX)/share/vggaccel|g' $< | scdoc > $@
 man: $(MAN)

@@ -259,7 +259,7 @@ static int check_start(const struct vgg_job *job)
 	if (READ_ONCE(job->ctx->v->gone))
 		return -ENODEV;
 	if (READ_ONCE(job->ctx->lost))
-		return -EIO;
+		return -ESTALE;
 	if (job->ctx->closing || job->seq <= job->ctx->killed)
 		return -ECANCELED;
 	return 0;
@@ -346,7 +346,7 @@ static int push_direct(struct vgg_job *job, u64 *seq)
 	else if (ctx->closing)
 		err = -ECANCELED;
 	else if (READ_ONCE(ctx->lost))
-		err = -EIO;
+		err = -ESTALE;
 	else if (ctx->waiting || !vgg_ring_has_room(v, false))
 		err = -EAGAIN;
 	if (!err) {
@@ -665,7 +665,7 @@ int vgg_ioctl_submit(struct drm_device *drm, void *data, struct drm_file *file)
 	if (s.args->flags & ~DRM_VGGACCEL_SUBMIT_NOWAIT)
 		return -EINVAL;
 	if (READ_ONCE(s.ctx->lost))
-		return -EIO;
+		return -ESTALE;
 	err = wait_for_room(s.ctx, nowait);
 	if (err)
 		return err;

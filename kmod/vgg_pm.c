@@ -157,7 +157,7 @@ static void lose_local(struct vgg_device *v)
 		spin_lock_irq(&v->lock);
 		vgg_ring_reap_locked(v);
 		WRITE_ONCE(ctx->lost, true);
-		vgg_ring_fail(v, ctx, -EIO, -EIO);
+		vgg_ring_fail(v, ctx, -ESTALE, -ESTALE);
 		spin_unlock_irq(&v->lock);
 	}
 	mutex_unlock(&v->mem_lock);
@@ -193,6 +193,8 @@ static void reset_prepare(struct pci_dev *pdev)
 
 static void come_back(struct vgg_device *v)
 {
+	bool was_gone = READ_ONCE(v->gone);
+
 	WRITE_ONCE(v->cut, false);
 	WRITE_ONCE(v->gone, false);
 	if (!vgg_hw_present(v)) {
@@ -202,6 +204,8 @@ static void come_back(struct vgg_device *v)
 	/* vgg_lose() has taken it away, perhaps. */
 	pci_set_master(v->pdev);
 	vgg_hw_mark(v);
+	if (was_gone)
+		dev_info(&v->pdev->dev, "the card is back\n");
 }
 
 static void reset_done(struct pci_dev *pdev)

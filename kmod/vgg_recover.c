@@ -167,6 +167,8 @@ static void condemn(struct vgg_device *v, u32 place, int error)
 		job = r->slot[r->oldest & (r->entries - 1)];
 	if (!job)
 		return;
+	dev_err(&v->pdev->dev, "job %llu of context %u (%s[%d]) fails\n",
+		job->seq, job->ctx->id, job->ctx->comm, job->ctx->pid);
 	job->ctx->killed = job->ctx->seq;
 	vgg_ring_fail(v, job->ctx, error, -ECANCELED);
 }

@@ -39,6 +39,9 @@ int vgg_scrub_init(struct vgg_device *v)
 	s->ctx = vgg_ctx_create(v, 0, 1);
 	if (!s->ctx)
 		goto err_stream;
+	/* Not of the process that happens to load the module. */
+	s->ctx->pid = 0;
+	strscpy(s->ctx->comm, "(driver)", sizeof(s->ctx->comm));
 	err = vgg_mmu_map(&s->ctx->mmu, STREAM_VA, s->stream_dma, VGG_PAGE_SIZE,
 			  0);
 	if (!err)

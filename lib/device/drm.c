@@ -34,6 +34,10 @@ int vgg_drm_fail(const struct vgg_drm *d, int number, const char *what)
 				"check its seat and power, and the kernel log",
 				"%s: the card is gone", what);
 	case EIO:
+		return vgg_fail(DEVICE_FAULT, at,
+				"run again; if it returns, the card is faulty",
+				"%s: the card failed", what);
+	case ESTALE:
 		return vgg_fail(DEVICE_LOST, at, "open the device again",
 				"%s: the card lost its on-board memory with "
 				"its power",

@@ -102,6 +102,10 @@ int vgg_drm_outcome(const struct drm_vggaccel_result *r, bool limited,
 		return vgg_fail(DEVICE_LOST, "card",
 				"check its seat and power, and the kernel log",
 				"the card no longer answers");
+	case ESTALE:
+		return vgg_fail(DEVICE_LOST, "card", "open the device again",
+				"the card lost its on-board memory with its "
+				"power");
 	case ETIMEDOUT:
 		if (limited && r->status == VGG_STATUS_TIMEOUT)
 			return 0; /* its own, as far as one can tell */

@@ -59,7 +59,7 @@ static int place_one(struct vgg_int8 *x, unsigned int i)
 	else
 		t->place = VGG_PLACE_LOCAL;
 	err = allocate(x, t);
-	if (err && t->place == VGG_PLACE_LOCAL) {
+	if (err == -ENOSPC && t->place == VGG_PLACE_LOCAL) {
 		/* A full card reads and writes the host's memory. */
 		t->place = VGG_PLACE_HOST;
 		err = allocate(x, t);

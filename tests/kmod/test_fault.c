@@ -238,6 +238,21 @@ TEST_F(fault, memory_error)
 	expect_resets(self, 0);
 }
 
+/* On-board memory that could not be cleared is given to nobody. */
+TEST_F(fault, memory_error_while_clearing)
+{
+	uint64_t free = card_info(self->fd).local_free;
+	struct bo bo;
+
+	card_inject("ECC");
+	EXPECT_EQ(bo_create_(self->fd, 1 << 20, DRM_VGGACCEL_BO_LOCAL, &bo),
+		  -EIO);
+	EXPECT_EQ(card_info(self->fd).local_free, free);
+	bo = bo_create(self->fd, 1 << 20, DRM_VGGACCEL_BO_LOCAL);
+	bo_close(&bo);
+	expect_resets(self, 0);
+}
+
 /* Register accesses that the card has seen since it fell off the bus. */
 static long long dead_accesses(void)
 {

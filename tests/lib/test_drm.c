@@ -491,7 +491,8 @@ static const struct {
 	const char *says;
 } refusals[] = {
 	{ ENODEV, -ENXIO, "the card is gone" },
-	{ EIO, -ENXIO, "lost its on-board memory" },
+	{ ESTALE, -ENXIO, "lost its on-board memory" },
+	{ EIO, -EREMOTEIO, "the card failed" },
 	{ ENOMEM, -ENOMEM, "no memory in the kernel" },
 	{ EINVAL, -EINVAL, "refuses" },
 	{ ENOTTY, -EPROTO, "doesn't know how" },

@@ -39,7 +39,8 @@
  *   ETIMEDOUT  BO_PREP: a job still uses the buffer
  *   EAGAIN     SUBMIT without waiting: the queue is full
  *   EOPNOTSUPP the card has no on-board memory; mapping such memory
- *   EIO        the card lost its on-board memory with its power: open anew
+ *   ESTALE     the card lost its on-board memory with its power: open anew
+ *   EIO        BO_CREATE: the card failed to clear on-board memory
  *   ENODEV     the card is gone; all ioctls of this header say so
  *
  * On-board memory is cleared by a job, so BO_CREATE may also fail as a fence
@@ -50,6 +51,7 @@
  *   ETIMEDOUT  the job's own limit (0x40), or the context's: the card was reset
  *   ECANCELED  ended with its context, or behind a job that hung
  *   EIO        uncorrectable memory error, or a completion without sense
+ *   ESTALE     the card lost its on-board memory with its power
  *   ENODEV     the card is gone
  *
  * The result of the job tells more: status, command and layer tag.
