@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #define STREAM_ROOM (64 << 10)
-#define WAIT_MS 60000
+#define WAIT_MS (4 * SOON_MS) /* for jobs of any length */
 
 int64_t now_ms(void)
 {
@@ -152,6 +152,28 @@ const char *card_irq_mode(void)
 void card_inject(const char *text)
 {
 	ASSERT_EQ(file_write_(card_debugfs("inject"), text), 0);
+}
+
+void card_injected(void)
+{
+	int64_t until = now_ms() + SOON_MS;
+	unsigned int left = 1;
+	char text[16384], *at;
+
+	while (left) {
+		ASSERT_LT(now_ms(), until);
+		ASSERT_GT(file_read_(card_debugfs("registers"), text,
+				     sizeof(text)),
+			  0);
+		at = strstr(text, "INJECT_COUNT");
+		ASSERT_TRUE(at && sscanf(at, "%*s 0x%x", &left) == 1);
+		usleep(1000);
+	}
+}
+
+void card_hurry(void)
+{
+	ASSERT_EQ(file_write_(card_sysfs("reset"), "1"), 0);
 }
 
 int card_open_(void)

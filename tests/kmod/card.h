@@ -86,6 +86,9 @@ struct drm_vggaccel_result run(int fd, const struct stream *s);
 /* A job that must succeed: COPY of known bytes, and a look at them. */
 void run_known_job(int fd);
 
+/* How long is waited for what must happen: a machine may be busy, or stand still
+ * for seconds, and what never happens ends there, too. */
+#define SOON_MS 60000
 int64_t now_ms(void);
 /* Text files of sysfs and debugfs. */
 int file_read_(const char *path, char *text, size_t size);
@@ -96,5 +99,14 @@ long long card_stat(const char *name);
 const char *card_irq_mode(void);
 /* "FAULT after count arg" */
 void card_inject(const char *text);
+/* Waits until it has been met by as many jobs as it was meant for. */
+void card_injected(void);
+/*
+ * Ends a SLOW, by a function reset: the driver has the job run again. So a test
+ * may slow a job down for longer than any machine stands still, looks at what
+ * happens meanwhile, and takes no longer for that.
+ */
+#define SLOW_MS 8000u /* the driver would end it after 10 s */
+void card_hurry(void);
 
 #endif

@@ -23,7 +23,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define HOST_WAIT_MS 60000 /* taking a card out may need seconds */
+#define HOST_WAIT_MS 240000 /* taking a card out may need seconds, or more */
 
 /* True in a guest of tests/vm/run. */
 static inline bool host_present(void)

@@ -13,7 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define WAIT_MS 60000
+#define WAIT_MS (4 * SOON_MS)
 
 /*
  * Processes.

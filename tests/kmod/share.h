@@ -20,7 +20,7 @@ void child_end(pid_t pid);
 
 /* Zeroed memory that children share, for as long as the test runs. */
 void *shared_alloc(size_t bytes);
-/* Waits until *word is `value` (or beyond it), at most a minute. */
+/* Waits until *word is `value` (or beyond it), at most some minutes. */
 void shared_wait(const uint32_t *word, uint32_t value);
 void shared_set(uint32_t *word, uint32_t value);
 

@@ -53,13 +53,13 @@ static void under_an_error(uint32_t uncorrected, uint32_t corrected)
 
 	stream_fill(&s, bo.address, (uint32_t)bo.bytes, 0x3c);
 	stream_end(&s);
-	card_slow(1, 300);
+	card_slow(1, 3000);
 	seq = submit(fd, &s);
-	usleep(50000);
+	card_injected();
 	aer_inject(uncorrected, corrected);
 	submit(fd, &s);
-	EXPECT_EQ(result_wait(fd, seq, 30000).error, 0);
-	EXPECT_EQ(result_wait(fd, seq + 1, 30000).error, 0);
+	EXPECT_EQ(result_wait(fd, seq, SOON_MS).error, 0);
+	EXPECT_EQ(result_wait(fd, seq + 1, SOON_MS).error, 0);
 	EXPECT_TRUE(bo_is(&bo, 0x3c));
 	run_known_job(other);
 	EXPECT_EQ(card_stat("gone"), 0);

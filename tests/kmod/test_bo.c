@@ -512,7 +512,7 @@ TEST_F(bo, closed_under_a_job)
 		/* Would like to have its pages, and its addresses. */
 		for (i = 0; i < 32; i++)
 			bystander[i] = bo_create(self->fd, 2 * PAGE, 0);
-		r = result_wait(self->fd, seq, 20000);
+		r = result_wait(self->fd, seq, SOON_MS);
 		EXPECT_TRUE(r.status == VGG_STATUS_OK ||
 			    (r.status == VGG_STATUS_UNMAPPED &&
 			     r.error == -EFAULT));
@@ -545,8 +545,8 @@ TEST_F(bo, local_closed_under_a_job)
 	/* There is no other place for it than that one. */
 	err = bo_create_(self->fd, 32 << 20, DRM_VGGACCEL_BO_LOCAL, &next);
 	EXPECT_TRUE(!err || err == -ENOSPC);
-	result_wait(self->fd, seq, 20000);
-	for (i = 0; err == -ENOSPC && i < 100; i++) {
+	result_wait(self->fd, seq, SOON_MS);
+	for (i = 0; err == -ENOSPC && i < SOON_MS / 10; i++) {
 		usleep(10000);
 		err = bo_create_(self->fd, 32 << 20, DRM_VGGACCEL_BO_LOCAL,
 				 &next);
@@ -652,16 +652,16 @@ TEST_F(bo, prep_waits_for_jobs)
 	struct stream s = filler(self->fd, &bo, 0x66);
 	int64_t begin;
 
-	card_slow(1, 700);
+	card_slow(1, 3000);
 	begin = now_ms();
 	submit_bo(self->fd, &s, bo.handle, WRITE);
 	EXPECT_EQ(bo_prep_(&bo, READ, 0), -EBUSY);
 	EXPECT_EQ(bo_prep_(&bo, WRITE, 0), -EBUSY);
 	EXPECT_EQ(bo_prep_(&bo, READ, 50), -ETIMEDOUT);
 	EXPECT_EQ(bo_prep_(&other, WRITE, 0), 0);
-	EXPECT_LT(now_ms() - begin, 600);
-	EXPECT_EQ(bo_prep_(&bo, READ, 20000), 0);
-	EXPECT_GE(now_ms() - begin, 600);
+	EXPECT_LT(now_ms() - begin, 2900);
+	EXPECT_EQ(bo_prep_(&bo, READ, SOON_MS), 0);
+	EXPECT_GE(now_ms() - begin, 2900);
 	EXPECT_EQ(bo.map[PAGE - 1], 0x66);
 	EXPECT_EQ(bo_prep_(&bo, WRITE, 0), 0);
 }
@@ -673,13 +673,13 @@ TEST_F(bo, readers_do_not_wait_for_readers)
 	struct stream s = copier(self->fd, &bo, &to);
 	int64_t begin = now_ms();
 
-	card_slow(1, 700);
+	card_slow(1, 3000);
 	submit_bo(self->fd, &s, bo.handle, READ);
 	EXPECT_EQ(bo_prep_(&bo, READ, 0), 0);
 	EXPECT_EQ(bo_prep_(&bo, WRITE, 0), -EBUSY);
-	EXPECT_LT(now_ms() - begin, 600);
-	EXPECT_EQ(bo_prep_(&bo, WRITE, 20000), 0);
-	EXPECT_GE(now_ms() - begin, 600);
+	EXPECT_LT(now_ms() - begin, 2900);
+	EXPECT_EQ(bo_prep_(&bo, WRITE, SOON_MS), 0);
+	EXPECT_GE(now_ms() - begin, 2900);
 }
 
 /* A job that failed doesn't hold its buffers. */
@@ -691,6 +691,6 @@ TEST_F(bo, prep_after_a_failed_job)
 	stream_fill(&s, 64, 1, 0);
 	stream_end(&s);
 	submit_bo(self->fd, &s, bo.handle, WRITE);
-	EXPECT_EQ(bo_prep_(&bo, WRITE, 20000), 0);
+	EXPECT_EQ(bo_prep_(&bo, WRITE, SOON_MS), 0);
 }
 TEST_HARNESS_MAIN

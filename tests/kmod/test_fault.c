@@ -9,8 +9,12 @@
 
 #include <unistd.h>
 
-#define LIMIT_MS 300
-#define SOON_MS 20000
+/*
+ * Of a job that hangs. Others are to be submitted meanwhile, which a machine
+ * that stands still for a moment does late; all other jobs have time.
+ */
+#define LIMIT_MS 3000
+#define DEFAULT_MS 10000 /* of the driver */
 
 FIXTURE(fault)
 {
@@ -49,13 +53,14 @@ FIXTURE_SETUP(fault)
 	self->other_bo = bo_create(self->other, 4 * VGG_PAGE_SIZE, 0);
 	self->s = filler(self->fd, &self->bo);
 	self->other_s = filler(self->other, &self->other_bo);
-	set_limit(self->fd, LIMIT_MS);
+	set_limit(self->fd, SOON_MS);
 	self->resets = card_stat("resets");
 }
 
 /* Whatever happened, both contexts go on. */
 FIXTURE_TEARDOWN(fault)
 {
+	set_limit(self->fd, SOON_MS);
 	run_known_job(self->fd);
 	run_known_job(self->other);
 	EXPECT_EQ(card_stat("gone"), 0);
@@ -74,6 +79,7 @@ TEST_F(fault, hang)
 	int64_t begin = now_ms();
 	uint64_t bad, behind, innocent;
 
+	set_limit(self->fd, LIMIT_MS);
 	card_inject("HANG");
 	bad = submit(self->fd, &self->s);
 	innocent = submit(self->other, &self->other_s);
@@ -83,7 +89,9 @@ TEST_F(fault, hang)
 	EXPECT_EQ(result_wait(self->other, innocent, SOON_MS).error, 0);
 	EXPECT_TRUE(bo_is(&self->other_bo, 0x5a));
 	expect_resets(self, 1);
-	EXPECT_LT(now_ms() - begin, 40 * LIMIT_MS);
+	/* This limit, not that of all others. */
+	EXPECT_GE(now_ms() - begin, LIMIT_MS);
+	EXPECT_LT(now_ms() - begin, DEFAULT_MS);
 }
 
 /* Fault 28: a storm of hung jobs takes one reset, not one each. */
@@ -92,6 +100,7 @@ TEST_F(fault, hang_many)
 	uint64_t seq[100];
 	unsigned int i;
 
+	set_limit(self->fd, LIMIT_MS);
 	card_inject("HANG 0 1000");
 	for (i = 0; i < 100; i++)
 		seq[i] = submit(self->fd, &self->s);
@@ -108,6 +117,7 @@ TEST_F(fault, hang_fence)
 	uint32_t syncobj = syncobj_create(self->fd);
 	int file;
 
+	set_limit(self->fd, LIMIT_MS);
 	card_inject("HANG");
 	submit_out(self->fd, &self->s, syncobj);
 	file = sync_file_of(self->fd, syncobj);
@@ -130,14 +140,20 @@ TEST_F(fault, slow)
 /* Fault 2. */
 TEST_F(fault, lost_interrupt)
 {
+	bool polls = !strcmp(card_irq_mode(), "poll");
 	long long lost = card_stat("lost_irqs");
-	int64_t begin;
+	int i = 0;
 
-	card_inject("LOST_IRQ");
-	begin = now_ms();
-	EXPECT_EQ(run(self->fd, &self->s).error, 0);
-	EXPECT_LT(now_ms() - begin, 2000);
-	if (strcmp(card_irq_mode(), "poll"))
+	/* The job's own limit is further away. The watchdog may see it end
+	 * while it asks what is wrong, and doesn't count it then. */
+	do {
+		uint64_t seq;
+
+		card_inject("LOST_IRQ");
+		seq = submit(self->fd, &self->s);
+		EXPECT_EQ(result_wait(self->fd, seq, SOON_MS / 2).error, 0);
+	} while (!polls && card_stat("lost_irqs") == lost && ++i < 10);
+	if (!polls)
 		EXPECT_EQ(card_stat("lost_irqs"), lost + 1);
 	expect_resets(self, 0);
 }
@@ -267,12 +283,18 @@ static long long dead_accesses(void)
 /* Faults 6 and 7: fallen off the bus, and brought back by a function reset. */
 TEST_F(fault, all_ones)
 {
-	uint64_t bad, innocent;
+	uint64_t slow, bad, innocent;
 	long long dead;
 
+	/* Nothing is accepted any more once it is noticed: both are behind a
+	 * job that gives them the time to get there. */
+	card_inject("SLOW 0 1 3000000");
+	slow = submit(self->other, &self->other_s);
+	card_injected();
 	card_inject("ALL_ONES");
 	bad = submit(self->fd, &self->s);
 	innocent = submit(self->other, &self->other_s);
+	EXPECT_EQ(result_wait(self->other, slow, SOON_MS).error, 0);
 	EXPECT_EQ(result_wait(self->fd, bad, SOON_MS).error, -ENODEV);
 	EXPECT_EQ(result_wait(self->other, innocent, SOON_MS).error, -ENODEV);
 	EXPECT_EQ(card_stat("gone"), 1);
@@ -301,11 +323,10 @@ TEST_F(fault, function_reset_in_flight)
 {
 	uint64_t a, b;
 
-	set_limit(self->fd, 10000);
-	card_inject("SLOW 0 1 200000");
+	card_inject("SLOW 0 1 8000000");
 	a = submit(self->fd, &self->s);
 	b = submit(self->other, &self->other_s);
-	usleep(50000);
+	card_injected();
 	ASSERT_EQ(file_write_(card_sysfs("reset"), "1"), 0);
 	EXPECT_EQ(result_wait(self->fd, a, SOON_MS).error, 0);
 	EXPECT_EQ(result_wait(self->other, b, SOON_MS).error, 0);
@@ -344,6 +365,7 @@ TEST_F(fault, dump)
 {
 	char text[1 << 16];
 
+	set_limit(self->fd, LIMIT_MS / 10);
 	card_inject("HANG");
 	EXPECT_EQ(run(self->fd, &self->s).error, -ETIMEDOUT);
 	if (file_read_(card_sysfs("devcoredump/data"), text, sizeof(text)) < 0)

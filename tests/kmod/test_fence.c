@@ -13,7 +13,6 @@
 #define PAGE 4096u
 #define READ DRM_VGGACCEL_ACCESS_READ
 #define WRITE DRM_VGGACCEL_ACCESS_WRITE
-#define SOON_MS 20000
 #define NONE ((struct drm_vggaccel_sync){ 0 })
 #define SYNC(handle_) ((struct drm_vggaccel_sync){ .handle = (handle_) })
 #define POINT(handle_, point_) \
@@ -56,14 +55,14 @@ TEST_F(fence, out_fence)
 	int64_t begin = now_ms();
 	int file;
 
-	card_slow(1, 400);
+	card_slow(1, 3000);
 	submit_out(self->a, &s, out);
 	file = sync_file_of(self->a, out);
 	EXPECT_EQ(syncobj_wait_(self->a, out, 20), -ETIME);
 	EXPECT_EQ(sync_file_status(file), 0);
 	EXPECT_EQ(polled(file, POLLIN, 0), 0);
 	EXPECT_EQ(syncobj_wait_(self->a, out, SOON_MS), 0);
-	EXPECT_GE(now_ms() - begin, 350);
+	EXPECT_GE(now_ms() - begin, 2900);
 	EXPECT_EQ(polled(file, POLLIN, 0), POLLIN);
 	EXPECT_EQ(sync_file_status(file), 1);
 	EXPECT_TRUE(bo_is(&self->bo, 0x11));
@@ -75,10 +74,11 @@ TEST_F(fence, poll_of_a_sync_file)
 	uint32_t out = syncobj_create(self->a);
 	int file;
 
-	card_slow(1, 300);
+	card_slow(1, SLOW_MS);
 	submit_out(self->a, &s, out);
 	file = sync_file_of(self->a, out);
 	EXPECT_EQ(polled(file, POLLIN, 1), 0);
+	card_hurry();
 	EXPECT_EQ(polled(file, POLLIN, SOON_MS), POLLIN);
 	EXPECT_EQ(sync_file_status(file), 1);
 }
@@ -91,7 +91,7 @@ TEST_F(fence, timeline)
 	struct drm_syncobj_timeline_array query = { 0 };
 	uint64_t seq, value = 0;
 
-	card_slow(1, 300);
+	card_slow(1, SLOW_MS);
 	ASSERT_EQ(submit_fences_(self->a, &fill, NONE, POINT(line, 5), NULL),
 		  0);
 	ASSERT_EQ(submit_fences_(self->a, &fill, POINT(line, 5), POINT(line, 8),
@@ -100,6 +100,7 @@ TEST_F(fence, timeline)
 	EXPECT_EQ(submit_fences_(self->a, &fill, POINT(line, 9), NONE, NULL),
 		  -EINVAL);
 	EXPECT_EQ(syncobj_wait_point_(self->a, line, 5, 20), -ETIME);
+	card_hurry();
 	EXPECT_EQ(syncobj_wait_point_(self->a, line, 8, SOON_MS), 0);
 	EXPECT_EQ(syncobj_wait_point_(self->a, line, 5, 0), 0);
 	EXPECT_EQ(syncobj_wait_point_(self->a, line, 9, 20), -ETIME);
@@ -284,7 +285,7 @@ TEST_F(fence, wait_for_any_and_all)
 	/* The fence of the first one is in out[2]. */
 	submit_out(self->a, &s, out[2]);
 	EXPECT_EQ(syncobj_wait_(self->a, out[2], SOON_MS), 0);
-	card_slow(1, 500);
+	card_slow(1, SLOW_MS);
 	submit_out(self->a, &s, out[0]);
 	submit_out(self->a, &s, out[1]);
 	EXPECT_EQ(wait_many_(self->a, out, 3, 0, 20, &first), 0);
@@ -292,6 +293,7 @@ TEST_F(fence, wait_for_any_and_all)
 	EXPECT_EQ(wait_many_(self->a, out, 3, DRM_SYNCOBJ_WAIT_FLAGS_WAIT_ALL,
 			     20, &first),
 		  -ETIME);
+	card_hurry();
 	EXPECT_EQ(wait_many_(self->a, out, 3, DRM_SYNCOBJ_WAIT_FLAGS_WAIT_ALL,
 			     SOON_MS, &first),
 		  0);
@@ -319,10 +321,11 @@ TEST_F(fence, eventfd)
 		SKIP("this kernel has no eventfds for syncobjs");
 	ASSERT_EQ(err, 0);
 	EXPECT_EQ(polled(e.fd, POLLIN, 0), 0);
-	card_slow(1, 200);
+	card_slow(1, SLOW_MS);
 	ASSERT_EQ(submit_fences_(self->a, &s, NONE, POINT(e.handle, 3), NULL),
 		  0);
 	EXPECT_EQ(polled(e.fd, POLLIN, 10), 0);
+	card_hurry();
 	EXPECT_EQ(polled(e.fd, POLLIN, SOON_MS), POLLIN);
 	EXPECT_EQ(read(e.fd, &value, sizeof(value)), 8);
 	EXPECT_TRUE(bo_is(&self->bo, 0x17));
@@ -367,13 +370,13 @@ TEST_F(fence, closed_file_signals)
 
 	for (i = 0; i < 3; i++)
 		out[i] = SYNC(syncobj_create(fd));
-	card_slow(1, 3000);
+	begin = now_ms();
+	card_slow(1, SLOW_MS);
 	submit_out(fd, &s, out[0].handle);
 	submit_out(fd, &s, out[1].handle);
-	usleep(100000);
+	card_injected();
 	/* The first one runs. The second goes on as usual, then this: */
-	card_inject("SLOW 1 1 3000000");
-	begin = now_ms();
+	card_inject("SLOW 1 1 8000000");
 	submit_out(self->a, &far, far_out);
 	in = syncobj_of_file(fd, sync_file_of(self->a, far_out));
 	ASSERT_EQ(submit_fences_(fd, &s, SYNC(in), out[2], NULL), 0);
@@ -383,11 +386,12 @@ TEST_F(fence, closed_file_signals)
 	munmap(s.bo.map, s.bo.bytes);
 	close(fd);
 	for (i = 0; i < 3; i++) {
-		EXPECT_EQ(polled(files[i], POLLIN, 5000), POLLIN);
+		EXPECT_EQ(polled(files[i], POLLIN, SOON_MS), POLLIN);
 		EXPECT_EQ(sync_file_status(files[i]), -ECANCELED);
 	}
 	/* Not because the slow jobs came to their end. */
-	EXPECT_LT(now_ms() - begin, 2500);
+	EXPECT_LT(now_ms() - begin, SLOW_MS);
+	card_hurry();
 	EXPECT_EQ(syncobj_wait_(self->a, far_out, SOON_MS), 0);
 	EXPECT_EQ(sync_file_status(sync_file_of(self->a, far_out)), 1);
 }
@@ -395,7 +399,7 @@ TEST_F(fence, closed_file_signals)
 /*
  * Buffers that jobs name order them, whatever file they come from. The first
  * job waits for a slow one of a third file, so without that order the second
- * would be first.
+ * would be first. Both are there before the slow one may end.
  */
 struct pair {
 	int slow_fd;
@@ -412,7 +416,7 @@ static struct pair behind_a_slow_job(struct fixture_fence *self)
 
 	p.theirs = prime_import(self->b, prime_export(&self->bo));
 	p.to = bo_create(self->b, PAGE, 0);
-	card_slow(1, 500);
+	card_slow(1, SLOW_MS);
 	submit_out(p.slow_fd, &slow, out);
 	p.in = syncobj_of_file(self->a, sync_file_of(p.slow_fd, out));
 	return p;
@@ -449,6 +453,7 @@ TEST_F(fence, across_files)
 		  0);
 	in = syncobj_of_file(self->b, sync_file_of(self->a, out));
 	ASSERT_EQ(submit_fences_(self->b, &copy, SYNC(in), NONE, &seq), 0);
+	card_hurry();
 	EXPECT_EQ(result_wait(self->b, seq, SOON_MS).error, 0);
 	EXPECT_TRUE(bo_is(&p.to, 0x15));
 }
@@ -462,6 +467,7 @@ TEST_F(fence, reader_behind_writer)
 	copy = copier(self->b, &p.theirs, &p.to);
 	submit_all(self->a, &fill, p.in, self->bo.handle, WRITE);
 	seq = submit_all(self->b, &copy, 0, p.theirs.handle, READ);
+	card_hurry();
 	EXPECT_EQ(result_wait(self->b, seq, SOON_MS).error, 0);
 	EXPECT_TRUE(bo_is(&p.to, 0x31));
 }
@@ -478,6 +484,7 @@ TEST_F(fence, writer_behind_reader)
 	fill = filler(self->b, &p.theirs, 0x33);
 	seq = submit_all(self->a, &copy, p.in, self->bo.handle, READ);
 	submit_all(self->b, &fill, 0, p.theirs.handle, WRITE);
+	card_hurry();
 	EXPECT_EQ(result_wait(self->a, seq, SOON_MS).error, 0);
 	EXPECT_TRUE(bo_is(&self->to, 0x32));
 	EXPECT_EQ(bo_prep_(&self->bo, READ, SOON_MS), 0);
@@ -493,6 +500,7 @@ TEST_F(fence, writer_behind_writer)
 	second = filler(self->b, &p.theirs, 0x35);
 	seq = submit_all(self->a, &first, p.in, self->bo.handle, WRITE);
 	submit_all(self->b, &second, 0, p.theirs.handle, WRITE);
+	card_hurry();
 	EXPECT_EQ(result_wait(self->a, seq, SOON_MS).error, 0);
 	EXPECT_EQ(bo_prep_(&self->bo, READ, SOON_MS), 0);
 	EXPECT_TRUE(bo_is(&self->bo, 0x35));
@@ -517,6 +525,7 @@ TEST_F(fence, reader_passes_reader)
 	stream_end(&theirs);
 	first = submit_all(self->a, &copy, p.in, self->bo.handle, READ);
 	second = submit_all(self->b, &theirs, 0, p.theirs.handle, READ);
+	card_hurry();
 	EXPECT_EQ(result_wait(self->b, second, SOON_MS).error, 0);
 	EXPECT_EQ(result_wait(self->a, first, SOON_MS).error, 0);
 	bo_prep(&times, READ);

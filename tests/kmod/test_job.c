@@ -63,7 +63,7 @@ TEST_F(job, keep_their_order)
 		EXPECT_EQ(next, seq + 1);
 		seq = next;
 	}
-	EXPECT_EQ(result_wait(self->fd, seq, 10000).error, 0);
+	EXPECT_EQ(result_wait(self->fd, seq, SOON_MS).error, 0);
 	EXPECT_TRUE(bo_is(&self->a, 16));
 }
 TEST_HARNESS_MAIN

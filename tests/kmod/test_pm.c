@@ -7,7 +7,7 @@
 
 static void expect_status(const char *want)
 {
-	int64_t until = now_ms() + 5000;
+	int64_t until = now_ms() + SOON_MS;
 	char text[64] = "";
 
 	do {
@@ -62,12 +62,14 @@ TEST(stays_awake_for_a_job)
 
 	stream_fill(&s, bo.address, VGG_PAGE_SIZE, 1);
 	stream_end(&s);
-	card_inject("SLOW 0 1 600000");
+	card_inject("SLOW 0 1 8000000");
 	seq = submit(fd, &s);
+	/* By then it would sleep. */
 	usleep(300000);
 	file_read_(card_sysfs("power/runtime_status"), text, sizeof(text));
 	EXPECT_STREQ(text, "active\n");
-	EXPECT_EQ(result_wait(fd, seq, 20000).error, 0);
+	card_hurry();
+	EXPECT_EQ(result_wait(fd, seq, SOON_MS).error, 0);
 	close(fd);
 }
 
@@ -83,16 +85,19 @@ static void suspend_in_flight(const char *slow)
 
 	if (file_write_("/sys/power/pm_test", "devices"))
 		SKIP("the kernel has no pm_test");
+	/* The kernel spins all that time, for which a busy machine takes far
+	 * longer, and complains of itself then: a second instead of five. */
+	file_write_("/sys/module/suspend/parameters/pm_test_delay", "1");
 	stream_fill(&s, bo.address, (uint32_t)bo.bytes, 0x19);
 	stream_end(&s);
 	card_inject(slow);
 	seq = submit(fd, &s);
 	submit(fd, &s);
-	/* Comes back by itself after five seconds. */
+	/* Comes back by itself. */
 	EXPECT_EQ(file_write_("/sys/power/state", "freeze"), 0);
 	file_write_("/sys/power/pm_test", "none");
-	EXPECT_EQ(result_wait(fd, seq, 20000).error, 0);
-	EXPECT_EQ(result_wait(fd, seq + 1, 20000).error, 0);
+	EXPECT_EQ(result_wait(fd, seq, SOON_MS).error, 0);
+	EXPECT_EQ(result_wait(fd, seq + 1, SOON_MS).error, 0);
 	EXPECT_TRUE(bo_is(&bo, 0x19));
 	EXPECT_EQ(card_stat("resets"), resets);
 	run_known_job(fd);

@@ -14,7 +14,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#define WAIT_MS 10000
+/* What never happens is waited for no longer: far longer than a busy machine
+ * may take for what does. */
+#define WAIT_MS 60000
 #define ENTRIES 16u
 #define ARGS_MAX 32
 
@@ -514,6 +516,20 @@ int64_t client_reg(struct client *c, uint32_t offset)
 void client_set_reg(struct client *c, uint32_t offset, uint32_t value)
 {
 	write_region(c, VFU_BAR0, offset, 4, value);
+}
+
+bool client_reg_becomes(struct client *c, uint32_t offset, uint32_t mask,
+			uint32_t value)
+{
+	int64_t end = now_ms() + wait_ms(), got;
+
+	do {
+		got = client_reg(c, offset);
+		if (got >= 0 && ((uint32_t)got & mask) == value)
+			return true;
+		client_serve(c, -1, 1);
+	} while (now_ms() < end && !c->lost);
+	return false;
 }
 
 uint32_t client_capability(struct client *c, unsigned int id, bool extended)

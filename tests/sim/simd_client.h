@@ -101,6 +101,9 @@ void client_set_config(struct client *c, uint32_t offset, uint32_t len,
 		       uint32_t value);
 int64_t client_reg(struct client *c, uint32_t offset);
 void client_set_reg(struct client *c, uint32_t offset, uint32_t value);
+/* Whether its bits under the mask become that soon. */
+bool client_reg_becomes(struct client *c, uint32_t offset, uint32_t mask,
+			uint32_t value);
 /* The offset of a capability, extended ones from 0x100; 0. */
 uint32_t client_capability(struct client *c, unsigned int id, bool extended);
 

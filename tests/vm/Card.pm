@@ -7,6 +7,8 @@ use warnings;
 use POSIX qw(WNOHANG);
 use Time::HiRes qw(time);
 
+my $soon = 60; # seconds for what takes a moment, on a busy machine, too
+
 sub new {
 	my ($class, %options) = @_; # loop, program, socket, log
 	return bless { %options, pid => 0, starts => 0, errors => [] }, $class;
@@ -42,7 +44,8 @@ sub start {
 	$self->note("-- started: @arguments");
 	$self->{loop}->add($out, sub { $self->on_output(@_) });
 	$self->{loop}->add($err, sub { $self->on_error(@_) });
-	return if $self->{loop}->wait_for(10,
+	$self->{said} = $err;
+	return if $self->{loop}->wait_for($soon,
 		sub { $self->{ready} || !$self->alive }) && $self->{ready};
 	$self->kill_it('KILL');
 	die "vggsimd does not start; see card.log\n";
@@ -96,7 +99,7 @@ sub statistics {
 	die "the card is not running\n" if !$self->alive;
 	delete $self->{stats};
 	kill 'USR1', $self->{pid};
-	$self->{loop}->wait_for(5, sub { $self->{stats} })
+	$self->{loop}->wait_for($soon, sub { $self->{stats} })
 		or die "the card gives no statistics\n";
 	return $self->{stats};
 }
@@ -104,6 +107,8 @@ sub statistics {
 # What the driver did wrong since the last call, by the card's judgement.
 sub errors_take {
 	my ($self) = @_;
+	# What it has said already may still be in its pipe.
+	$self->{loop}->drain($self->{said}) if $self->{said};
 	my @errors = @{$self->{errors}};
 	$self->{errors} = [];
 	return @errors;

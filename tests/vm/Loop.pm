@@ -42,6 +42,13 @@ sub read_from {
 	}
 }
 
+# What has come from that one, and no other: for callers amid somebody's lines.
+sub drain {
+	my ($self, $handle) = @_;
+	my $only = IO::Select->new($handle);
+	$self->read_from($handle) while defined fileno $handle && $only->can_read(0);
+}
+
 # Waits until something comes, at most that long.
 sub turn {
 	my ($self, $seconds) = @_;

@@ -10,6 +10,7 @@ use JSON::PP;
 use POSIX qw(WNOHANG);
 
 my $json = JSON::PP->new->canonical;
+my $soon = 120; # seconds for what takes few, on a busy machine, too
 my $log_limit = 1 << 20; # a dead card is worth two lines an access
 
 sub new {
@@ -125,7 +126,7 @@ sub start {
 		my $on_line = shift @on_line;
 		$listen->blocking(0);
 		my $socket;
-		$self->{loop}->wait_for(20, sub {
+		$self->{loop}->wait_for($soon, sub {
 			return ($socket = $listen->accept) || !$self->alive;
 		});
 		die "QEMU does not start; see qemu.log\n" if !$socket;
@@ -207,7 +208,7 @@ sub command {
 	my $id = ++$self->{id};
 	$self->say_to('qmp', $json->encode({ execute => $name,
 		arguments => \%arguments, id => $id }));
-	$self->{loop}->wait_for(20,
+	$self->{loop}->wait_for($soon,
 		sub { $self->{answers}{$id} || !$self->alive });
 	my $answer = delete $self->{answers}{$id}
 		// die "QEMU does not answer $name\n";
@@ -221,7 +222,7 @@ sub card_remove {
 	my ($self) = @_;
 	$self->{events} = [];
 	$self->command('device_del', id => 'card');
-	$self->{loop}->wait_for(30, sub {
+	$self->{loop}->wait_for($soon, sub {
 		return !$self->alive || grep {
 			$_->{event} eq 'DEVICE_DELETED' && ($_->{data}{device} // '') eq 'card'
 		} @{$self->{events}};

@@ -49,7 +49,9 @@
 
 static int report = -1; /* vgg.tap */
 static int kernel_log;	/* /dev/kmsg */
-static int limit = 120; /* seconds a program may take */
+/* For what takes a moment, unless the machine is busy: what never happens. */
+#define SOON_MS 60000
+static int limit = 600; /* seconds a program may take */
 
 /* A sound kernel says none of these. */
 static const char *const alarms[] = {
@@ -190,7 +192,7 @@ static void ports_open(void)
 	char path[300];
 
 	/* Ports appear when the host has answered, soon after boot. */
-	for (int i = 0; i < 500 && report < 0; i++) {
+	for (int i = 0; i < SOON_MS / 10 && report < 0; i++) {
 		if (port_find("vgg.tap", path, sizeof(path)))
 			report = open(path, O_WRONLY | O_CLOEXEC);
 		if (report < 0)
@@ -198,7 +200,7 @@ static void ports_open(void)
 	}
 	if (report < 0)
 		broken("no serial port vgg.tap");
-	for (int i = 0; i < 500; i++) {
+	for (int i = 0; i < SOON_MS / 10; i++) {
 		if (port_find("vgg.host", path, sizeof(path))) {
 			if (symlink(path, "/dev/vgg-host"))
 				broken("/dev/vgg-host: %s", strerror(errno));
@@ -309,7 +311,7 @@ static void module_load(char *line)
 /* A closed file may keep its module for a moment longer. */
 static void module_unload(const char *name)
 {
-	long long end = now_ms() + 3000;
+	long long end = now_ms() + SOON_MS;
 
 	while (syscall(SYS_delete_module, name, O_NONBLOCK)) {
 		if ((errno != EAGAIN && errno != EBUSY) || now_ms() > end)
@@ -363,7 +365,7 @@ static void child_start(char **argv, int out)
 /* As process 1, this reaches all others. False: one cannot die. */
 static bool all_kill(void)
 {
-	long long end = now_ms() + 20000;
+	long long end = now_ms() + SOON_MS;
 	pid_t pid;
 
 	kill(-1, SIGKILL);
