@@ -1,20 +1,37 @@
 /* SPDX-License-Identifier: MIT */
-/* The worker threads of a session: a thin cover over pthreadpool. */
+/* The worker threads of a session: pthreadpool, with a queue that suits cores
+ * of unequal speed. */
 #ifndef VGG_THREADS_H
 #define VGG_THREADS_H
 
+#include <sched.h>
+#include <stdbool.h>
 #include <stddef.h>
 
+struct vgg_cpus;
 struct vgg_threads;
 
-/* count 0: as many as the CPUs this process may run on. */
+/* count 0: as many as the CPUs that the caller may run on, or fewer if its
+ * cgroup grants less time. The caller counts as one of them. */
 int vgg_threads_create(int count, struct vgg_threads **threads);
 void vgg_threads_free(struct vgg_threads *t);
 int vgg_threads_count(const struct vgg_threads *t);
 
-/* Calls fn(ctx, i) for 0 <= i < n in any order on all threads; returns when
- * all are done. */
+/*
+ * Calls fn(ctx, i) once for each 0 <= i < n on all threads; returns when all
+ * are done. Each thread takes the next i, in order, so the long tasks belong to
+ * the front. A region costs 1 to 2 us where CPUs are free, each i some 10 ns
+ * more: tasks of 5 to 100 us are right, and several times as many as threads.
+ *
+ * Within a task it runs all of them in the task's own thread. Callers on
+ * several threads take turns.
+ */
 void vgg_parallel(struct vgg_threads *t, size_t n, void (*fn)(void *, size_t),
 		  void *ctx);
+
+/* The CPUs of allowed that count threads should run on. False: on any; *place
+ * is allowed then. For vgg_threads_create() and tests. */
+bool vgg_threads_place(const struct vgg_cpus *cpus, const cpu_set_t *allowed,
+		       int count, cpu_set_t *place);
 
 #endif
