@@ -86,7 +86,7 @@ SUPPORT_sim  := $(B)/obj/tests/sim/rig.o $(B)/obj/tests/sim/simd_client.o \
 		$(B)/libvggsimd.a
 SUPPORT_hw   := $(B)/obj/tests/sim/rig.o
 SUPPORT_lib  := $(call obj,$(filter-out tests/lib/test_%,$(wildcard tests/lib/*.c)))
-SUPPORT_kernels := $(SHAPES_OBJ)
+SUPPORT_kernels := $(call obj,$(filter-out tests/kernels/test_%,$(wildcard tests/kernels/*.c)))
 SUPPORT_kmod := $(call obj,$(filter-out tests/kmod/test_%,$(wildcard tests/kmod/*.c)))
 SUPPORT_cli  :=
 
@@ -126,11 +126,26 @@ define compile
 endef
 
 # The kernels and the simulated engine are what time goes to. The kernels'
-# integer sums wrap, as the specification says.
+# integer sums wrap, as the specification says. Files for one instruction set
+# are compiled for it; the library enters them only where the CPU has it.
+KERNEL_FLAGS := -O3 -fwrapv
+ARCH	:= $(firstword $(subst -, ,$(shell $(CC) -dumpmachine)))
+ISA	:=
+ifeq ($(ARCH),x86_64)
+$(addprefix $(B)/obj/lib/kernels/,avx2.o avx2_%.o): ISA := -mavx2 -mfma -mf16c
+$(addprefix $(B)/obj/lib/kernels/,avx512.o avx512_%.o): ISA := -mavx512f -mavx512bw -mavx512vl \
+	-mavx512dq -mavx512vnni -mfma -mf16c -mprefer-vector-width=512
+endif
+ifeq ($(ARCH),aarch64)
+$(addprefix $(B)/obj/lib/kernels/,neon.o neon_%.o): ISA := -mtune=cortex-a72
+# Its transforms fill the registers; scheduled for latency they spill.
+$(B)/obj/lib/kernels/neon.o: ISA += -fno-schedule-insns
+$(B)/obj/lib/kernels/neon_dot.o: ISA := -march=armv8.2-a+dotprod
+endif
+$(B)/obj/lib/kernels/%f32.o: lib/kernels/%f32.c
+	$(call compile,$(LIB_INC) $(KERNEL_FLAGS) -ffp-contract=fast $(ISA))
 $(B)/obj/lib/kernels/%.o: lib/kernels/%.c
-	$(call compile,$(LIB_INC) -O3 -fwrapv)
-$(B)/obj/lib/kernels/f32.o: lib/kernels/f32.c
-	$(call compile,$(LIB_INC) -O3 -ffp-contract=fast)
+	$(call compile,$(LIB_INC) $(KERNEL_FLAGS) $(ISA))
 $(B)/obj/firmware-sim/engine.o: firmware-sim/engine.c
 	$(call compile,$(SIM_INC) -O3)
 $(B)/obj/firmware-sim/%.o: firmware-sim/%.c

@@ -23,9 +23,6 @@ struct vgg_image_s8 {
 	int h, w, c;
 };
 
-/* Rows under a fused pool; as many as the card can. */
-#define VGG_POOL_ROWS_MAX 8
-
 struct vgg_conv_s8 {
 	struct vgg_image_s8 in, out; /* out: behind the pool, if there is one */
 	struct vgg_window win, pool;
@@ -70,11 +67,14 @@ struct vgg_lrn_s8 {
 struct vgg_kernels {
 	const char *name;
 	bool (*usable)(void);
-	/* Rows row0..row1-1 of the output, channels c0..c1-1. `scratch` has
-	 * conv_scratch() bytes, one per thread. */
-	size_t (*conv_scratch)(const struct vgg_conv_s8 *k);
-	void (*conv)(const struct vgg_conv_s8 *k, int row0, int row1, int c0,
-		     int c1, void *scratch);
+	/* Convolutions by the driver of conv.h; NULL: another way is better, or
+	 * none is there. */
+	const struct vgg_engine *winograd_s8, *direct_s8;
+	const struct vgg_engine *winograd_f32, *direct_f32;
+	/* acc[r] = sum over i < n of x[i] * w[r * n + i], modulo 2^32 */
+	void (*dot_s8)(const int8_t *x, const int8_t *w, size_t n, int rows,
+		       int32_t *acc);
+	/* Rows row0..row1-1 of the output, channels c0..c1-1. */
 	void (*pool)(const struct vgg_pool_s8 *k, int row0, int row1, int c0,
 		     int c1);
 	void (*affine)(const struct vgg_affine_s8 *k, int row0, int row1);
@@ -90,7 +90,16 @@ const struct vgg_kernels *vgg_kernels_get(unsigned int i);
  * switches variants off (not the scalar one). */
 const struct vgg_kernels *vgg_kernels_best(void);
 
-/* What has no faster variant yet. */
+/* The reference of convolutions, with any pool behind them. */
+void vgg_conv_scalar(const struct vgg_conv_s8 *k, int row0, int row1, int c0,
+		     int c1);
+/* What is no variant's own. */
+void vgg_dot_s8_scalar(const int8_t *x, const int8_t *w, size_t n, int rows,
+		       int32_t *acc);
+void vgg_pool_scalar(const struct vgg_pool_s8 *k, int row0, int row1, int c0,
+		     int c1);
+void vgg_pool_vector(const struct vgg_pool_s8 *k, int row0, int row1, int c0,
+		     int c1);
 void vgg_affine_scalar(const struct vgg_affine_s8 *k, int row0, int row1);
 void vgg_lrn_scalar(const struct vgg_lrn_s8 *k, int row0, int row1);
 
@@ -106,25 +115,6 @@ static inline int vgg_requantize(int32_t acc, const struct vgg_qparam *p,
 	return t > hi ? hi : (int)t;
 }
 
-/*
- * Floating point, NHWC (f32.c). `packed` is made by vgg_pack_f32():
- * [out_c / 16 rounded up][kernel_h * kernel_w * in_c][16].
- */
-struct vgg_conv_f32 {
-	const float *in;
-	float *out; /* before any pool */
-	int in_h, in_w, in_c, out_h, out_w, out_c;
-	struct vgg_window win;
-	const float *packed, *bias; /* bias may be NULL */
-};
-
-size_t vgg_pack_f32_count(size_t out_c, size_t taps);
-/* Channels of one block, from [out_c][taps]. */
-void vgg_pack_f32(const float *weight, size_t out_c, size_t taps, float *packed,
-		  size_t block);
-size_t vgg_conv_f32_scratch(const struct vgg_conv_f32 *k);
-void vgg_conv_f32_rows(const struct vgg_conv_f32 *k, int row0, int row1,
-		       float *scratch);
 /* sum of a * b, in several partial sums */
 float vgg_dot_f32(const float *a, const float *b, size_t n);
 /* The same with half-precision b. */

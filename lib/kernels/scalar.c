@@ -10,12 +10,6 @@ static bool always(void)
 	return true;
 }
 
-static size_t no_scratch(const struct vgg_conv_s8 *k)
-{
-	(void)k;
-	return 0;
-}
-
 static const int8_t *pixel(const struct vgg_image_s8 *m, int y, int x)
 {
 	return m->data + (size_t)y * m->pitch + (size_t)x * m->pixel;
@@ -77,12 +71,11 @@ static int conv_pooled(const struct vgg_conv_s8 *k, int y, int x, int c)
 	return best;
 }
 
-static void conv(const struct vgg_conv_s8 *k, int row0, int row1, int c0,
-		 int c1, void *scratch)
+void vgg_conv_scalar(const struct vgg_conv_s8 *k, int row0, int row1, int c0,
+		     int c1)
 {
 	int y, x, c;
 
-	(void)scratch;
 	for (y = row0; y < row1; y++)
 		for (x = 0; x < k->out.w; x++) {
 			int8_t *to = (int8_t *)pixel(&k->out, y, x);
@@ -122,8 +115,8 @@ static int pool_one(const struct vgg_pool_s8 *k, int y, int x, int c)
 	return vgg_requantize((int32_t)sum, &k->param[taps - 1], k->lo, k->hi);
 }
 
-static void pool(const struct vgg_pool_s8 *k, int row0, int row1, int c0,
-		 int c1)
+void vgg_pool_scalar(const struct vgg_pool_s8 *k, int row0, int row1, int c0,
+		     int c1)
 {
 	int y, x, c;
 
@@ -190,12 +183,25 @@ void vgg_lrn_scalar(const struct vgg_lrn_s8 *k, int row0, int row1)
 		}
 }
 
+void vgg_dot_s8_scalar(const int8_t *x, const int8_t *w, size_t n, int rows,
+		       int32_t *acc)
+{
+	uint32_t sum;
+	size_t i;
+
+	for (; rows--; w += n) {
+		sum = 0;
+		for (i = 0; i < n; i++)
+			sum += (uint32_t)(x[i] * w[i]);
+		*acc++ = (int32_t)sum;
+	}
+}
+
 const struct vgg_kernels vgg_kernels_scalar = {
 	.name = "scalar",
 	.usable = always,
-	.conv_scratch = no_scratch,
-	.conv = conv,
-	.pool = pool,
+	.dot_s8 = vgg_dot_s8_scalar,
+	.pool = vgg_pool_scalar,
 	.affine = vgg_affine_scalar,
 	.lrn = vgg_lrn_scalar,
 };

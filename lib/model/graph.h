@@ -23,6 +23,7 @@
 #define VGG_LAYERS_MAX 4096
 #define VGG_ELEMENTS_MAX ((int64_t)1 << 30) /* of one tensor: indices are int */
 #define VGG_WINDOW_MAX 4096 /* kernel, stride and padding of a window */
+#define VGG_POOL_ROWS_MAX 8 /* of a fused pool; as many as the card can */
 
 struct vgg_shape {
 	int rank;

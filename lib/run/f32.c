@@ -6,17 +6,29 @@
 #include "kernels/kernels.h"
 #include "run/f32.h"
 #include "run/f32_ops.h"
+#include "run/team.h"
 #include "util/error.h"
 
 struct vgg_f32 {
 	const struct vgg_model *model;
 	struct vgg_threads *threads;
-	struct vgg_f32_weights *weights; /* one per layer */
+	struct vgg_ready_f32 *ready; /* one per layer */
 	float *buffer[2], *output;
 	float *wide; /* a convolution's output before its fused pool */
-	float *scratch;
-	size_t scratch_task;
+	char *packed, *workspace;
 };
+
+/* Vectors read each weight once per inference: packing gains nothing and would
+ * double the memory. */
+static bool is_packed(const struct vgg_layer *l)
+{
+	return l->op == VGG_OP_CONV && l->in.rank == 4;
+}
+
+static size_t round_up(size_t n)
+{
+	return (n + 63) / 64 * 64;
+}
 
 /* F32 or F16 weights as floats: the blob itself, or a copy in *copy. */
 static int as_floats(const struct vgg_blob *b, const float **floats,
@@ -39,108 +51,131 @@ static int as_floats(const struct vgg_blob *b, const float **floats,
 }
 
 struct pack {
+	const struct vgg_ready_f32 *ready;
 	const float *weight;
-	float *packed;
-	size_t out_c, taps;
 };
 
 static void pack_block(void *ctx, size_t block)
 {
 	const struct pack *p = ctx;
 
-	vgg_pack_f32(p->weight, p->out_c, p->taps, p->packed, block);
+	vgg_ready_f32_pack(p->ready, p->weight, (int)block);
 }
 
-static int prepare_layer(struct vgg_f32 *f, const struct vgg_layer *l,
-			 struct vgg_f32_weights *w)
+static int pack_layer(struct vgg_f32 *f, const struct vgg_layer *l,
+		      struct vgg_ready_f32 *r)
 {
-	struct pack p;
+	struct pack p = { .ready = r };
 	float *copy;
-	int err;
+	int err = as_floats(&l->weight, &p.weight, &copy);
 
-	if (l->op != VGG_OP_CONV)
-		return 0;
-	if (!l->weight.data)
-		return vgg_fail(
-			MODEL_PRECISION, l->name,
-			"import the model again with --keep fp32, or "
-			"run it with --precision int8",
-			"the model file holds no floating-point weights");
-	/* Vectors read each weight once per inference: packing gains nothing
-	 * and would double the memory. */
-	if (l->in.rank != 4)
-		return 0;
-	err = as_floats(&l->weight, &p.weight, &copy);
 	if (err)
 		return err;
-	p.out_c = (size_t)vgg_channels(&l->out);
-	p.taps = l->weight.count / p.out_c;
-	p.packed = w->packed =
-		malloc(vgg_pack_f32_count(p.out_c, p.taps) * sizeof(float));
-	if (p.packed)
-		vgg_parallel(f->threads, (p.out_c + 15) / 16, pack_block, &p);
-	else
-		err = vgg_fail_memory("packed weights");
+	vgg_parallel(f->threads, (size_t)r->c.blocks, pack_block, &p);
 	free(copy);
+	vgg_file_forget(&f->model->file, l->weight.data,
+			l->weight.count * vgg_dtype_bytes(l->weight.dtype));
+	return 0;
+}
+
+static int pack(struct vgg_f32 *f)
+{
+	const struct vgg_model *m = f->model;
+	char *at = f->packed;
+	unsigned int i;
+	int err = 0;
+
+	for (i = 0; !err && i < m->count; i++) {
+		struct vgg_ready_f32 *r = &f->ready[i];
+
+		if (!is_packed(&m->layers[i]))
+			continue;
+		r->c.packed = at;
+		at += round_up(r->c.packed_bytes);
+		err = pack_layer(f, &m->layers[i], r);
+	}
 	return err;
 }
 
-/* The largest of what the layers need. */
-static void sizes(struct vgg_f32 *f, int64_t *plain, int64_t *wide)
+static int check_weights(const struct vgg_layer *l)
 {
-	const struct vgg_model *m = f->model;
-	unsigned int i;
-
-	*plain = vgg_shape_count(&m->input);
-	*wide = 0;
-	for (i = 0; i < m->count; i++) {
-		const struct vgg_layer *l = &m->layers[i];
-		int64_t n = vgg_shape_count(&l->out), w = vgg_f32_wide(l);
-		size_t s = vgg_f32_scratch(l);
-
-		*plain = n > *plain ? n : *plain;
-		*wide = w > *wide ? w : *wide;
-		f->scratch_task = s > f->scratch_task ? s : f->scratch_task;
-	}
+	if (l->op != VGG_OP_CONV || l->weight.data)
+		return 0;
+	return vgg_fail(MODEL_PRECISION, l->name,
+			"import the model again with --keep fp32, or "
+			"run it with --precision int8",
+			"the model file holds no floating-point weights");
 }
 
-static int allocate(struct vgg_f32 *f)
-{
-	int64_t plain, wide;
-	size_t tasks;
-	int i;
+/* What all layers need: the sum of packed weights, the largest of the rest. */
+struct needs {
+	int64_t plain, wide; /* floats */
+	size_t packed, workspace;
+};
 
-	sizes(f, &plain, &wide);
-	tasks = VGG_F32_TASKS * (size_t)vgg_threads_count(f->threads);
+static void add_needs(struct vgg_f32 *f, unsigned int i, struct needs *n)
+{
+	const struct vgg_layer *l = &f->model->layers[i];
+	struct vgg_ready_f32 *r = &f->ready[i];
+	struct vgg_team team = vgg_team_of(f->threads);
+	int64_t plain = vgg_shape_count(&l->out), wide;
+	struct vgg_conv_f32 k;
+	size_t workspace = 0;
+
+	if (is_packed(l)) {
+		k = vgg_f32_conv(l);
+		vgg_ready_f32_init(r, vgg_kernels_best(), &k,
+				   vgg_team_cache(&team));
+		n->packed += round_up(r->c.packed_bytes);
+		workspace = vgg_ready_f32_workspace(r, team.workers);
+	}
+	wide = vgg_f32_wide(l, is_packed(l) ? r : NULL);
+	n->plain = plain > n->plain ? plain : n->plain;
+	n->wide = wide > n->wide ? wide : n->wide;
+	n->workspace = workspace > n->workspace ? workspace : n->workspace;
+}
+
+static int prepare(struct vgg_f32 *f)
+{
+	const struct vgg_model *m = f->model;
+	struct needs n = { .plain = vgg_shape_count(&m->input) };
+	unsigned int i;
+	int err = 0;
+
+	f->ready = calloc(m->count + 1, sizeof(*f->ready));
+	if (!f->ready)
+		return vgg_fail_memory("fp32 layers");
+	for (i = 0; !err && i < m->count; i++) {
+		err = check_weights(&m->layers[i]);
+		if (!err)
+			add_needs(f, i, &n);
+	}
+	if (err)
+		return err;
 	for (i = 0; i < 2; i++)
-		f->buffer[i] = malloc((size_t)plain * sizeof(float));
-	f->output = malloc((size_t)vgg_shape_count(vgg_model_output(f->model)) *
+		f->buffer[i] = vgg_alloc_large((size_t)n.plain * sizeof(float));
+	f->output = malloc((size_t)vgg_shape_count(vgg_model_output(m)) *
 			   sizeof(float));
-	if (wide)
-		f->wide = malloc((size_t)wide * sizeof(float));
-	if (f->scratch_task)
-		f->scratch = malloc(tasks * f->scratch_task * sizeof(float));
-	f->weights = calloc(f->model->count + 1, sizeof(*f->weights));
-	if (!f->buffer[0] || !f->buffer[1] || !f->output || !f->weights ||
-	    (wide && !f->wide) || (f->scratch_task && !f->scratch))
-		return vgg_fail_memory("fp32 activations");
-	return 0;
+	f->wide = vgg_alloc_large((size_t)n.wide * sizeof(float));
+	f->packed = vgg_alloc_large(n.packed);
+	f->workspace = vgg_alloc_large(n.workspace);
+	if (!f->buffer[0] || !f->buffer[1] || !f->output || !f->wide ||
+	    !f->packed || !f->workspace)
+		return vgg_fail_memory("fp32 weights and activations");
+	return pack(f);
 }
 
 int vgg_f32_create(const struct vgg_model *m, struct vgg_threads *threads,
 		   struct vgg_f32 **out)
 {
 	struct vgg_f32 *f = calloc(1, sizeof(*f));
-	unsigned int i;
 	int err;
 
 	if (!f)
 		return vgg_fail_memory("fp32 execution");
 	f->model = m;
 	f->threads = threads;
-	err = allocate(f);
-	for (i = 0; !err && i < m->count; i++)
-		err = prepare_layer(f, &m->layers[i], &f->weights[i]);
+	err = prepare(f);
 	if (err)
 		vgg_f32_free(f);
 	else
@@ -150,18 +185,15 @@ int vgg_f32_create(const struct vgg_model *m, struct vgg_threads *threads,
 
 void vgg_f32_free(struct vgg_f32 *f)
 {
-	unsigned int i;
-
 	if (!f)
 		return;
-	for (i = 0; f->weights && i < f->model->count; i++)
-		free(f->weights[i].packed);
-	free(f->weights);
+	free(f->ready);
+	free(f->packed);
+	free(f->workspace);
 	free(f->buffer[0]);
 	free(f->buffer[1]);
 	free(f->output);
 	free(f->wide);
-	free(f->scratch);
 	free(f);
 }
 
@@ -181,13 +213,12 @@ const float *vgg_f32_run(struct vgg_f32 *f, const float *input,
 	for (i = 0; i < m->count; i++) {
 		struct vgg_f32_step step = {
 			.layer = &m->layers[i],
-			.weights = &f->weights[i],
+			.ready = &f->ready[i],
 			.threads = f->threads,
 			.in = from,
 			.out = f->buffer[i % 2],
 			.wide = f->wide,
-			.scratch = f->scratch,
-			.scratch_task = f->scratch_task,
+			.workspace = f->workspace,
 		};
 
 		vgg_f32_layer(&step);

@@ -6,6 +6,7 @@
 #include "kernels/kernels.h"
 #include "run/f32.h"
 #include "run/f32_ops.h"
+#include "run/team.h"
 
 /* What follows the accumulator: relu, scale and shift, clip. */
 static void finish(const struct vgg_layer *l, float *x, int64_t pixels,
@@ -31,126 +32,94 @@ static void finish(const struct vgg_layer *l, float *x, int64_t pixels,
 		}
 }
 
-struct conv {
-	struct vgg_conv_f32 k;
-	const struct vgg_layer *layer;
-	int rows; /* of the output a task computes */
-	float *scratch;
-	size_t step; /* floats per task */
-};
-
-static struct vgg_conv_f32 describe(const struct vgg_layer *l)
+struct vgg_conv_f32 vgg_f32_conv(const struct vgg_layer *l)
 {
-	int64_t h, w;
-
-	vgg_conv_size(l, &h, &w);
 	return (struct vgg_conv_f32){
 		.in_c = (int)l->in.dim[1],
 		.in_h = (int)l->in.dim[2],
 		.in_w = (int)l->in.dim[3],
 		.out_c = (int)l->out.dim[1],
-		.out_h = (int)h,
-		.out_w = (int)w,
 		.win = l->win,
+		.pool = l->pool,
+		.has_pool = l->has_pool,
+		.relu = l->relu,
+		.bias = vgg_blob_f32(&l->bias),
+		.scale = vgg_blob_f32(&l->scale),
+		.shift = vgg_blob_f32(&l->shift),
+		.lo = l->lo,
+		.hi = l->hi,
 	};
 }
 
-size_t vgg_f32_scratch(const struct vgg_layer *l)
-{
-	struct vgg_conv_f32 k;
-
-	if (l->op != VGG_OP_CONV || l->in.rank != 4)
-		return 0;
-	k = describe(l);
-	return vgg_conv_f32_scratch(&k);
-}
-
-int64_t vgg_f32_wide(const struct vgg_layer *l)
+int64_t vgg_f32_wide(const struct vgg_layer *l,
+		     const struct vgg_ready_f32 *ready)
 {
 	int64_t h, w;
 
 	if ((l->op == VGG_OP_SOFTMAX || l->op == VGG_OP_LOGSOFTMAX) &&
 	    l->in.rank == 4)
 		return vgg_shape_count(&l->in);
-	if (l->op != VGG_OP_CONV || !l->has_pool)
+	if (!ready || !ready->pool_after)
 		return 0;
 	vgg_conv_size(l, &h, &w);
 	return l->out.dim[1] * h * w;
 }
 
-static void conv_rows(void *ctx, size_t task)
-{
-	const struct conv *c = ctx;
-	int row0 = (int)task * c->rows, row1 = row0 + c->rows;
-	size_t pitch = (size_t)c->k.out_w * (size_t)c->k.out_c;
-
-	if (row1 > c->k.out_h)
-		row1 = c->k.out_h;
-	vgg_conv_f32_rows(&c->k, row0, row1, c->scratch + task * c->step);
-	finish(c->layer, c->k.out + (size_t)row0 * pitch,
-	       (row1 - row0) * (int64_t)c->k.out_w, c->k.out_c);
-}
-
-static void pool_image(const struct vgg_layer *l, const struct vgg_window *w,
-		       const int64_t in[3], const int64_t out[3],
-		       const float *from, float *to);
+static void pool_images(const struct vgg_f32_step *s,
+			const struct vgg_window *w, const int64_t in[3],
+			const float *from, float *to, int64_t images);
 
 static void conv_images(const struct vgg_f32_step *s)
 {
 	const struct vgg_layer *l = s->layer;
-	int64_t n, batch = l->in.dim[0], in = vgg_shape_count(&l->in), h, w;
+	const struct vgg_ready_f32 *r = s->ready;
+	int64_t n, batch = l->in.dim[0], h, w;
+	int64_t in = vgg_shape_count(&l->in) / batch;
 	int64_t out = vgg_shape_count(&l->out) / batch;
-	struct conv c = { .layer = l,
-			  .k = describe(l),
-			  .scratch = s->scratch,
-			  .step = s->scratch_task };
+	struct vgg_team team = vgg_team_of(s->threads);
 
-	c.k.packed = s->weights->packed;
-	c.k.bias = vgg_blob_f32(&l->bias);
-	h = c.k.out_h;
-	w = c.k.out_w;
-	c.rows = (int)(h / (VGG_F32_TASKS * vgg_threads_count(s->threads)) + 1);
+	vgg_conv_size(l, &h, &w);
 	for (n = 0; n < batch; n++) {
-		c.k.in = s->in + n * (in / batch);
-		c.k.out = l->has_pool ? s->wide : s->out + n * out;
-		vgg_parallel(s->threads, (size_t)((h + c.rows - 1) / c.rows),
-			     conv_rows, &c);
-		if (l->has_pool)
-			pool_image(l, &l->pool, (int64_t[]){ h, w, c.k.out_c },
-				   (int64_t[]){ l->out.dim[2], l->out.dim[3],
-						c.k.out_c },
-				   s->wide, s->out + n * out);
+		vgg_ready_f32_run(r, s->in + n * in,
+				  r->pool_after ? s->wide : s->out + n * out,
+				  &team, s->workspace);
+		if (r->pool_after)
+			pool_images(s, &l->pool,
+				    (int64_t[]){ h, w, l->out.dim[1] }, s->wide,
+				    s->out + n * out, 1);
 	}
 }
 
 #define FC_CHANNELS 16 /* per task */
 
+/* Some outputs of all vectors: weights are read once. */
 static void fc_channels(void *ctx, size_t task)
 {
 	const struct vgg_f32_step *s = ctx;
 	const struct vgg_layer *l = s->layer;
+	const struct vgg_engine *e = vgg_direct_f32(vgg_kernels_best());
 	const float *bias = vgg_blob_f32(&l->bias);
 	size_t out_c = (size_t)vgg_channels(&l->out);
-	size_t taps = (size_t)vgg_channels(&l->in), c, n;
-	size_t last = (task + 1) * FC_CHANNELS;
+	size_t taps = (size_t)vgg_channels(&l->in), n, i;
 	size_t batch = (size_t)vgg_shape_count(&l->in) / taps;
-	float sum;
+	size_t first = task * FC_CHANNELS, rows = out_c - first;
+	float sum[FC_CHANNELS];
 
-	for (c = task * FC_CHANNELS; c < last && c < out_c; c++)
-		for (n = 0; n < batch; n++) {
-			if (l->weight.dtype == VGG_F32)
-				sum = vgg_dot_f32(s->in + n * taps,
-						  vgg_blob_f32(&l->weight) +
-							  c * taps,
-						  taps);
-			else
-				sum = vgg_dot_f16(
-					s->in + n * taps,
-					(const uint16_t *)l->weight.data +
-						c * taps,
-					taps);
-			s->out[n * out_c + c] = sum + (bias ? bias[c] : 0);
-		}
+	rows = rows < FC_CHANNELS ? rows : FC_CHANNELS;
+	for (n = 0; n < batch; n++) {
+		if (l->weight.dtype == VGG_F32)
+			e->dot_f32(s->in + n * taps,
+				   vgg_blob_f32(&l->weight) + first * taps,
+				   taps, (int)rows, sum);
+		else
+			e->dot_f16(s->in + n * taps,
+				   (const uint16_t *)l->weight.data +
+					   first * taps,
+				   taps, (int)rows, sum);
+		for (i = 0; i < rows; i++)
+			s->out[n * out_c + first + i] =
+				sum[i] + (bias ? bias[first + i] : 0);
+	}
 }
 
 static void conv_vectors(const struct vgg_f32_step *s)
@@ -205,30 +174,49 @@ static void pool_pixel(const struct vgg_layer *l, const struct vgg_window *w,
 		to[c] /= (float)taps;
 }
 
-/* in, out: height, width, channels */
-static void pool_image(const struct vgg_layer *l, const struct vgg_window *w,
-		       const int64_t in[3], const int64_t out[3],
-		       const float *from, float *to)
-{
-	int64_t y, x;
+struct pool {
+	const struct vgg_layer *layer;
+	const struct vgg_window *win;
+	int64_t in[3], out[3]; /* height, width, channels */
+	const float *from;
+	float *to;
+};
 
-	for (y = 0; y < out[0]; y++)
-		for (x = 0; x < out[1]; x++)
-			pool_pixel(l, w, in, y, x, from,
-				   to + (y * out[1] + x) * out[2]);
+static void pool_row(void *ctx, size_t row)
+{
+	const struct pool *p = ctx;
+	int64_t image = (int64_t)row / p->out[0], y = (int64_t)row % p->out[0];
+	const float *from = p->from + image * p->in[0] * p->in[1] * p->in[2];
+	float *to = p->to + (int64_t)row * p->out[1] * p->out[2];
+	int64_t x;
+
+	for (x = 0; x < p->out[1]; x++)
+		pool_pixel(p->layer, p->win, p->in, y, x, from,
+			   to + x * p->out[2]);
+}
+
+static void pool_images(const struct vgg_f32_step *s,
+			const struct vgg_window *w, const int64_t in[3],
+			const float *from, float *to, int64_t images)
+{
+	const struct vgg_shape *out = &s->layer->out;
+	struct pool p = { .layer = s->layer,
+			  .win = w,
+			  .in = { in[0], in[1], in[2] },
+			  .out = { out->dim[2], out->dim[3], out->dim[1] },
+			  .from = from,
+			  .to = to };
+
+	vgg_parallel(s->threads, (size_t)(images * p.out[0]), pool_row, &p);
 }
 
 static void pool(const struct vgg_f32_step *s)
 {
 	const struct vgg_layer *l = s->layer;
-	int64_t in[3] = { l->in.dim[2], l->in.dim[3], l->in.dim[1] };
-	int64_t out[3] = { l->out.dim[2], l->out.dim[3], l->out.dim[1] };
-	int64_t n;
 
-	for (n = 0; n < l->in.dim[0]; n++)
-		pool_image(l, &l->win, in, out,
-			   s->in + n * in[0] * in[1] * in[2],
-			   s->out + n * out[0] * out[1] * out[2]);
+	pool_images(s, &l->win,
+		    (int64_t[]){ l->in.dim[2], l->in.dim[3], l->in.dim[1] },
+		    s->in, s->out, l->in.dim[0]);
 }
 
 /* Channels are innermost in memory, except in rank-3 tensors (N, C, L). */

@@ -79,9 +79,9 @@ void vgg_int8_free(struct vgg_int8 *x)
 	if (!x)
 		return;
 	vgg_int8_release_card(x);
+	vgg_int8_release_cpu(x);
 	vgg_int8_unplace(x);
 	free(x->segments);
-	free(x->scratch);
 	free(x);
 }
 

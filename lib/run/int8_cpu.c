@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "run/int8_parts.h"
+#include "run/team.h"
 #include "util/error.h"
 
 /* The input's zero point: what padding reads. */
@@ -14,13 +15,14 @@ static int in_zero(const struct vgg_int8 *x, unsigned int layer)
 	return layer ? m->layers[layer - 1].out_q.zero : m->in_q.zero;
 }
 
+/* Without data of input and output. */
 static struct vgg_conv_s8 conv_of(const struct vgg_int8 *x, unsigned int i)
 {
 	const struct vgg_layer *l = &x->o.model->layers[i];
 
 	return (struct vgg_conv_s8){
-		.in = vgg_image_of(&l->in, x->tensors[i].cpu),
-		.out = vgg_image_of(&l->out, x->tensors[i + 1].cpu),
+		.in = vgg_image_of(&l->in, NULL),
+		.out = vgg_image_of(&l->out, NULL),
 		.win = l->win,
 		.pool = l->pool,
 		.has_pool = l->has_pool,
@@ -33,6 +35,16 @@ static struct vgg_conv_s8 conv_of(const struct vgg_int8 *x, unsigned int i)
 	};
 }
 
+static void run_conv(const struct vgg_int8 *x, unsigned int i)
+{
+	const struct vgg_ready_s8 *r = &x->ready[i];
+	const struct vgg_conv_range all = { 0, r->k.out.h, 0, r->k.out.c };
+	const struct vgg_team team = vgg_team_of(x->o.threads);
+
+	vgg_ready_s8_run(r, x->tensors[i].cpu, x->tensors[i + 1].cpu, &all,
+			 &team, x->workspace);
+}
+
 /* A job's tasks: rows x channels, in steps. */
 struct tasks {
 	const struct vgg_int8 *x;
@@ -40,7 +52,6 @@ struct tasks {
 	int row_step, channel_step; /* of a task */
 	int across;		    /* tasks per row of tasks */
 	union {
-		struct vgg_conv_s8 conv;
 		struct vgg_pool_s8 pool;
 		struct vgg_affine_s8 affine;
 		struct vgg_lrn_s8 lrn;
@@ -83,15 +94,6 @@ static size_t divide(struct tasks *t, const struct vgg_image_s8 *out)
 	t->across = (out->c + t->channel_step - 1) / t->channel_step;
 	return (size_t)t->across *
 	       (size_t)((out->h + t->row_step - 1) / t->row_step);
-}
-
-static void conv_task(void *ctx, size_t task)
-{
-	struct tasks *t = ctx;
-	struct part p = part_of(t, task);
-
-	t->x->kernels->conv(&t->conv, p.row0, p.row1, p.c0, p.c1,
-			    t->x->scratch + task * t->x->scratch_task);
 }
 
 static void pool_task(void *ctx, size_t task)
@@ -208,9 +210,7 @@ void vgg_int8_run_cpu(struct vgg_int8 *x, unsigned int i)
 
 	switch (x->o.model->layers[i].op) {
 	case VGG_OP_CONV:
-		t.conv = conv_of(x, i);
-		vgg_parallel(x->o.threads, divide(&t, &t.conv.out), conv_task,
-			     &t);
+		run_conv(x, i);
 		break;
 	case VGG_OP_MAXPOOL:
 	case VGG_OP_AVGPOOL:
@@ -230,29 +230,80 @@ void vgg_int8_run_cpu(struct vgg_int8 *x, unsigned int i)
 	}
 }
 
-/* Scratch for the largest convolution that runs here. */
-int vgg_int8_prepare_cpu(struct vgg_int8 *x)
+static bool convolves_here(const struct vgg_int8 *x, unsigned int i)
+{
+	return x->o.model->layers[i].op == VGG_OP_CONV &&
+	       !x->o.plan->layers[i].on_card;
+}
+
+static size_t round_up(size_t n)
+{
+	return (n + 63) / 64 * 64;
+}
+
+static void pack_block(void *ctx, size_t b)
+{
+	vgg_ready_s8_pack(ctx, (int)b);
+}
+
+/* All packed weights lie in one piece, so that no room is lost between them.
+ * What they were packed from is not needed any more. */
+static void pack(struct vgg_int8 *x)
 {
 	const struct vgg_model *m = x->o.model;
-	struct tasks t = { .x = x };
-	size_t tasks, most = 0, need;
+	char *at = x->packed;
 	unsigned int i;
 
 	for (i = 0; i < m->integer_layers; i++) {
+		struct vgg_ready_s8 *r = &x->ready[i];
+		size_t blocks;
+
+		if (!convolves_here(x, i) || !r->c.packed_bytes)
+			continue;
+		r->c.packed = at;
+		at += round_up(r->c.packed_bytes);
+		/* The first puts down what all need. */
+		blocks = (size_t)vgg_ready_s8_blocks(r);
+		vgg_parallel(x->o.threads, blocks, pack_block, r);
+		vgg_file_forget(&m->file, r->k.weight,
+				m->layers[i].qweight.count);
+	}
+}
+
+/* Which way each convolution goes, its weights, and a workspace for all. */
+int vgg_int8_prepare_cpu(struct vgg_int8 *x)
+{
+	const struct vgg_model *m = x->o.model;
+	const struct vgg_team team = vgg_team_of(x->o.threads);
+	size_t most = 0, packed = 0, need;
+	unsigned int i;
+
+	x->ready = calloc(m->integer_layers + 1, sizeof(*x->ready));
+	if (!x->ready)
+		return vgg_fail_memory("layers of the CPU");
+	for (i = 0; i < m->integer_layers; i++) {
 		struct vgg_conv_s8 k;
 
-		if (m->layers[i].op != VGG_OP_CONV ||
-		    x->o.plan->layers[i].on_card)
+		if (!convolves_here(x, i))
 			continue;
 		k = conv_of(x, i);
-		tasks = divide(&t, &k.out);
-		need = (x->kernels->conv_scratch(&k) + 63) & ~(size_t)63;
-		x->scratch_task =
-			need > x->scratch_task ? need : x->scratch_task;
-		most = tasks > most ? tasks : most;
+		vgg_ready_s8_init(&x->ready[i], x->kernels, &k,
+				  vgg_team_cache(&team));
+		packed += round_up(x->ready[i].c.packed_bytes);
+		need = vgg_ready_s8_workspace(&x->ready[i], team.workers);
+		most = need > most ? need : most;
 	}
-	if (!most || !x->scratch_task)
-		return 0;
-	x->scratch = aligned_alloc(64, most * x->scratch_task);
-	return x->scratch ? 0 : vgg_fail_memory("scratch of the CPU's kernels");
+	x->packed = vgg_alloc_large(packed);
+	x->workspace = vgg_alloc_large(most);
+	if (!x->packed || !x->workspace)
+		return vgg_fail_memory("the CPU's packed weights");
+	pack(x);
+	return 0;
+}
+
+void vgg_int8_release_cpu(struct vgg_int8 *x)
+{
+	free(x->ready);
+	free(x->packed);
+	free(x->workspace);
 }

@@ -30,10 +30,8 @@ static int allocate(struct vgg_int8 *x, struct vgg_tensor *t)
 {
 	int err;
 
-	if (t->place == VGG_PLACE_HEAP) {
-		t->cpu = malloc(t->bytes);
-		return t->cpu ? 0 : vgg_fail_memory("int8 activations");
-	}
+	if (t->place == VGG_PLACE_HEAP)
+		return 0;
 	err = vgg_buffer_create(x->o.device, t->bytes,
 				t->place == VGG_PLACE_LOCAL ? VGG_BUFFER_LOCAL :
 							      VGG_BUFFER_HOST,
@@ -67,6 +65,53 @@ static int place_one(struct vgg_int8 *x, unsigned int i)
 	return err;
 }
 
+/*
+ * Tensors of the CPU alone. A layer reads one and writes the next, so two pieces
+ * of memory serve all of them in turns; where every tensor can be looked at,
+ * each has its own.
+ */
+static int allocate_heap(struct vgg_int8 *x)
+{
+	unsigned int count = x->o.model->integer_layers + 1, turn = 0, i;
+	size_t most[2] = { 0 };
+
+	for (i = 0; i < count; i++) {
+		struct vgg_tensor *t = &x->tensors[i];
+
+		if (t->place != VGG_PLACE_HEAP || t->alias)
+			continue;
+		t->turn = turn;
+		turn ^= 1;
+		if (x->o.visible) {
+			t->cpu = malloc(t->bytes);
+			if (!t->cpu)
+				return vgg_fail_memory("int8 activations");
+		} else if (t->bytes > most[t->turn]) {
+			most[t->turn] = t->bytes;
+		}
+	}
+	for (i = 0; i < 2 && !x->o.visible; i++) {
+		x->heap[i] = malloc(most[i] + 1);
+		if (!x->heap[i])
+			return vgg_fail_memory("int8 activations");
+	}
+	return 0;
+}
+
+static void share_heap(struct vgg_int8 *x)
+{
+	unsigned int i;
+
+	for (i = 0; i <= x->o.model->integer_layers; i++) {
+		struct vgg_tensor *t = &x->tensors[i];
+
+		if (t->alias)
+			t->cpu = t[-1].cpu;
+		else if (t->place == VGG_PLACE_HEAP && !x->o.visible)
+			t->cpu = x->heap[t->turn];
+	}
+}
+
 int vgg_int8_place(struct vgg_int8 *x)
 {
 	const struct vgg_model *m = x->o.model;
@@ -88,6 +133,10 @@ int vgg_int8_place(struct vgg_int8 *x)
 							 &m->input);
 		err = place_one(x, i);
 	}
+	if (!err)
+		err = allocate_heap(x);
+	if (!err)
+		share_heap(x);
 	return err;
 }
 
@@ -104,8 +153,10 @@ void vgg_int8_unplace(struct vgg_int8 *x)
 			continue;
 		if (t->buffer)
 			vgg_buffer_destroy(t->buffer);
-		else
+		else if (x->o.visible)
 			free(t->cpu);
 	}
+	free(x->heap[0]);
+	free(x->heap[1]);
 	free(x->tensors);
 }

@@ -3,7 +3,7 @@
 #ifndef VGG_INT8_PARTS_H
 #define VGG_INT8_PARTS_H
 
-#include "kernels/kernels.h"
+#include "kernels/conv_s8.h"
 #include "run/int8.h"
 #include "vggaccel_hw.h"
 
@@ -16,6 +16,7 @@ struct vgg_tensor {
 	uint64_t address;	   /* HOST and LOCAL */
 	struct vgg_buffer *buffer; /* HOST and LOCAL; owned unless alias */
 	bool alias;		   /* the memory of the tensor before */
+	unsigned int turn;	   /* HEAP: which of the two pieces */
 };
 
 /* A run of neighbouring card layers: one job. */
@@ -41,9 +42,10 @@ struct vgg_int8 {
 	struct vgg_card_weights *weights; /* per layer */
 	struct vgg_segment *segments;
 	unsigned int segment_count;
-	bool shown;	     /* results are prepared for reading */
-	char *scratch;	     /* of the CPU's convolutions */
-	size_t scratch_task; /* bytes per task */
+	bool shown;		    /* results are prepared for reading */
+	struct vgg_ready_s8 *ready; /* convolutions of the CPU, per layer */
+	char *packed, *workspace;   /* their weights, and what a run needs */
+	int8_t *heap[2];	    /* tensors in turns */
 };
 
 /* int8_memory.c */
@@ -84,6 +86,7 @@ int vgg_int8_run_segment(struct vgg_int8 *x, const struct vgg_segment *s,
 			 struct vgg_int8_totals *totals);
 /* int8_cpu.c */
 int vgg_int8_prepare_cpu(struct vgg_int8 *x);
+void vgg_int8_release_cpu(struct vgg_int8 *x);
 void vgg_int8_run_cpu(struct vgg_int8 *x, unsigned int layer);
 
 /* The NHWC view of a shape of rank 1, 2 or 4. */

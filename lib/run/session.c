@@ -273,9 +273,7 @@ static const float *run_tail(struct vgg_session *s, const int8_t *last)
 	for (k = 0; k < n; k++)
 		from[k] = (float)(last[k] - q->zero) * q->scale;
 	for (i = m->integer_layers; i < m->count; i++) {
-		const struct vgg_f32_weights none = { NULL };
 		struct vgg_f32_step step = { .layer = &m->layers[i],
-					     .weights = &none,
 					     .threads = s->threads,
 					     .in = from,
 					     .out = to,

@@ -119,3 +119,15 @@ void vgg_file_close(struct vgg_file *f)
 	}
 	*f = (struct vgg_file){ 0 };
 }
+
+void vgg_file_forget(const struct vgg_file *f, const void *data, size_t n)
+{
+	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+	uintptr_t from = ((uintptr_t)data + page - 1) / page * page;
+	uintptr_t to = ((uintptr_t)data + n) / page * page;
+	uintptr_t start = (uintptr_t)f->data;
+
+	if (f->mapped && (uintptr_t)data >= start &&
+	    (uintptr_t)data + n <= start + f->size && from < to)
+		madvise((void *)from, to - from, MADV_DONTNEED);
+}

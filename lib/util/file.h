@@ -29,6 +29,9 @@ struct vgg_file {
 int vgg_file_open(struct vgg_file *f, const char *path);
 /* Leaves *f empty, so closing twice is harmless. */
 void vgg_file_close(struct vgg_file *f);
+/* These bytes won't be needed soon: what a mapped file holds of them in this
+ * process's memory is let go, and read again if it is touched after all. */
+void vgg_file_forget(const struct vgg_file *f, const void *data, size_t n);
 
 /*
  * A file that appears whole or not at all: written under another name beside

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+/* Inside conv.c, conv_pack.c and conv_care.c. */
+#ifndef VGG_CONV_PARTS_H
+#define VGG_CONV_PARTS_H
+
+#include "kernels/conv.h"
+
+/* n outputs along one side as runs of equal segments, at most one per size. */
+struct vgg_cut_run {
+	int first, m, count;
+};
+
+struct vgg_cut {
+	int runs;
+	struct vgg_cut_run run[3];
+};
+
+/* Tiles of one size, and how a run goes over them. */
+struct vgg_class {
+	int mh, mw;
+	int tiles, steps; /* in a block of tiles; blocks */
+	/* M has all filters, so that each position is finished before the next;
+	 * else it has one block of filters, all positions of it. */
+	bool by_position;
+	const char *u; /* packed weights */
+	size_t u_step, v_step, v_pitch, v_chunk, m_step;
+};
+
+/* conv_pack.c: the weights of block b for tiles of mh x mw. */
+void vgg_conv_pack_class(const struct vgg_conv *c, const void *weight, int b,
+			 int mh, int mw, char *to);
+
+/*
+ * conv_care.c: what is rare and must still be exact. Sums that may leave the
+ * range in which Winograd's division is exact are taken in parts, and offsets
+ * too large for saturating arithmetic are added in 64 bits.
+ */
+int vgg_conv_parts(const struct vgg_conv *c, const int8_t *weight, int b);
+bool vgg_conv_needs_care(const struct vgg_conv *c, int b);
+/* One tile: g->v points to it, g->tiles is ignored. */
+void vgg_conv_with_care(const struct vgg_conv *c, const struct vgg_class *t,
+			const struct vgg_gemm *g, const struct vgg_store *s);
+
+#endif

@@ -1,0 +1,576 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The fp32 engines of one instruction set: transforms of Winograd F(6,3), F(4,3)
+ * and F(2,3), the product of matrices, what follows it, dot products. Before
+ * it is included, a file defines
+ *
+ *   vec, LANES		a vector of float and its lanes, a multiple of 4
+ *   BLOCK		filters of a packed block
+ *   TILES		tiles whose accumulators fit the registers
+ *   BYTE_COST		see struct vgg_engine
+ *   vec at_least(vec v, vec lo)	v < lo ? lo : v
+ *   vec at_most(vec v, vec hi)		v > hi ? hi : v
+ *   vec larger(vec a, vec b)		NaN if one of them is
+ *   vec widen_half(const uint16_t *)	LANES halves to floats
+ *   vec load_some(const float *, int n)	n < LANES floats, and zeros
+ *
+ * and behind it it has winograd_engine and direct_engine, initialisers of struct
+ * vgg_engine. Such files are compiled with contraction: a * b + c is one
+ * instruction where there is one, and the transforms are written for it.
+ *
+ * V is [channels / LANES][tiles][LANES] at each position, so that the tiles of
+ * a group lie at constant distances.
+ */
+#include <math.h>
+
+#include "kernels/engines.h"
+
+#define VECTORS (BLOCK / LANES)
+#define INLINE static inline __attribute__((always_inline))
+
+INLINE vec load_vec(const void *from)
+{
+	vec v;
+
+	memcpy(&v, from, sizeof(v));
+	return v;
+}
+
+INLINE void store_vec(void *to, vec v)
+{
+	memcpy(to, &v, sizeof(v));
+}
+
+INLINE vec all(float x)
+{
+	return x - (vec){ 0 };
+}
+
+/*
+ * Transforms. Points 0, 1, -1 and infinity; 2, -2; 1/2, -1/2: those of the
+ * matrices G in conv_pack.c.
+ */
+
+/* B^T d */
+INLINE void in_transform(int m, const vec *d, vec *v)
+{
+	vec even, odd;
+
+	if (m == 6) {
+		v[0] = (d[0] - d[6]) + (d[4] - d[2]) * 5.25f;
+		v[7] = (d[7] - d[1]) + (d[3] - d[5]) * 5.25f;
+		even = (d[2] + d[6]) - d[4] * 4.25f;
+		odd = (d[1] + d[5]) - d[3] * 4.25f;
+		v[1] = even + odd;
+		v[2] = even - odd;
+		even = (d[6] + d[2] * 0.25f) - d[4] * 1.25f;
+		odd = d[5] * 2.0f - d[3] * 2.5f + d[1] * 0.5f;
+		v[3] = even + odd;
+		v[4] = even - odd;
+		even = (d[6] + d[2] * 4.0f) - d[4] * 5.0f;
+		odd = d[5] * 0.5f - d[3] * 2.5f + d[1] * 2.0f;
+		v[5] = even + odd;
+		v[6] = even - odd;
+	} else if (m == 4) {
+		v[0] = (d[4] - d[2] * 5.0f) + d[0] * 4.0f;
+		v[5] = (d[5] - d[3] * 5.0f) + d[1] * 4.0f;
+		even = d[4] - d[2] * 4.0f;
+		odd = d[3] - d[1] * 4.0f;
+		v[1] = even + odd;
+		v[2] = even - odd;
+		even = d[4] - d[2];
+		odd = d[3] - d[1];
+		v[3] = even + odd * 2.0f;
+		v[4] = even - odd * 2.0f;
+	} else {
+		v[0] = d[0] - d[2];
+		v[1] = d[1] + d[2];
+		v[2] = d[2] - d[1];
+		v[3] = d[1] - d[3];
+	}
+}
+
+/* A^T m */
+INLINE void out_transform(int m, const vec *d, vec *y)
+{
+	if (m == 6) {
+		vec s1 = d[1] + d[2], d1 = d[1] - d[2];
+		vec s2 = d[3] + d[4], d2 = d[3] - d[4];
+		vec s3 = d[5] + d[6], d3 = d[5] - d[6];
+
+		y[0] = (d[0] + s1) + (s2 + s3);
+		y[1] = (d1 + d2 * 2.0f) + d3 * 0.5f;
+		y[2] = (s1 + s2 * 4.0f) + s3 * 0.25f;
+		y[3] = (d1 + d2 * 8.0f) + d3 * 0.125f;
+		y[4] = (s1 + s2 * 16.0f) + s3 * 0.0625f;
+		y[5] = (d[7] + d1) + d2 * 32.0f + d3 * 0.03125f;
+	} else if (m == 4) {
+		vec s1 = d[1] + d[2], d1 = d[1] - d[2];
+		vec s2 = d[3] + d[4], d2 = d[3] - d[4];
+
+		y[0] = d[0] + s1 + s2;
+		y[1] = d1 + d2 * 2.0f;
+		y[2] = s1 + s2 * 4.0f;
+		y[3] = (d[5] + d1) + d2 * 8.0f;
+	} else {
+		y[0] = d[0] + d[1] + d[2];
+		y[1] = d[1] - d[2] - d[3];
+	}
+}
+
+/* LANES channels from c on of a tile, or the `n` that are left. */
+INLINE void load_channels(const struct vgg_load *l, int c, int n, char *v,
+			  int mh, int mw)
+{
+	vec half[8][8], d[8], t[8];
+	int ph = mh + 2, pw = mw + 2, y, x;
+
+#pragma GCC unroll 8
+	for (x = 0; x < pw; x++) {
+#pragma GCC unroll 8
+		for (y = 0; y < ph; y++) {
+			const float *p = (const float *)l->at[y * pw + x] + c;
+
+			d[y] = n < LANES ? load_some(p, n) : load_vec(p);
+		}
+		in_transform(mh, d, t);
+#pragma GCC unroll 8
+		for (y = 0; y < ph; y++)
+			half[y][x] = t[y];
+	}
+#pragma GCC unroll 8
+	for (y = 0; y < ph; y++) {
+		in_transform(mw, half[y], t);
+#pragma GCC unroll 8
+		for (x = 0; x < pw; x++, v += l->v_step)
+			store_vec(v, t[x]);
+	}
+}
+
+INLINE void load_tile(const struct vgg_load *l, int mh, int mw)
+{
+	char *v = l->v;
+	int c;
+
+	for (c = 0; c + LANES <= l->channels; c += LANES, v += l->v_chunk)
+		load_channels(l, c, LANES, v, mh, mw);
+	if (c < l->channels)
+		load_channels(l, c, l->channels - c, v, mh, mw);
+}
+
+/*
+ * Behind the sums: LANES filters of struct vgg_finish_f32.
+ */
+struct finish {
+	vec bias, scale, shift, lo, hi;
+	bool relu, affine;
+};
+
+INLINE struct finish finish_of(const struct vgg_finish_f32 *f, int v)
+{
+	return (struct finish){
+		.bias = load_vec(f->bias + v * LANES),
+		.scale = load_vec(f->scale + v * LANES),
+		.shift = load_vec(f->shift + v * LANES),
+		.lo = all(f->lo),
+		.hi = all(f->hi),
+		.relu = f->relu,
+		.affine = f->affine,
+	};
+}
+
+INLINE vec finished(const struct finish *f, vec y)
+{
+	y += f->bias;
+	if (f->relu)
+		y = at_least(y, all(0));
+	if (f->affine)
+		y = y * f->scale + f->shift;
+	return at_most(at_least(y, f->lo), f->hi);
+}
+
+/* A scale may be negative; without one what follows never falls, so that a pool
+ * may come first. */
+INLINE vec pooled(const struct finish *f, const vec *above, const vec *below)
+{
+	if (f->affine)
+		return larger(larger(finished(f, above[0]),
+				     finished(f, above[1])),
+			      larger(finished(f, below[0]),
+				     finished(f, below[1])));
+	return finished(f, larger(larger(above[0], above[1]),
+				  larger(below[0], below[1])));
+}
+
+INLINE void put(char *to, vec y, int n)
+{
+	if (n >= LANES) {
+		store_vec(to, y);
+		return;
+	}
+	memcpy(to, &y, (size_t)n * sizeof(float));
+}
+
+/* Rows of a tile whose columns are transformed, at the edges of the output. */
+INLINE void put_rows(const struct vgg_store *s, vec half[6][8], int v, int mw)
+{
+	struct finish f = finish_of(s->finish, v);
+	char *out = s->out + (size_t)v * sizeof(vec);
+	int n = s->channels - v * LANES, y, x;
+	vec z[2][6];
+
+	for (y = 0; y < s->rows; y++, out += s->pitch) {
+		if (s->pool) {
+			out_transform(mw, half[2 * y], z[0]);
+			out_transform(mw, half[2 * y + 1], z[1]);
+		} else {
+			out_transform(mw, half[y], z[0]);
+		}
+		for (x = 0; x < s->cols; x++)
+			put(out + (size_t)x * s->pixel,
+			    s->pool ? pooled(&f, z[0] + 2 * x, z[1] + 2 * x) :
+				      finished(&f, z[0][x]),
+			    n);
+	}
+}
+
+/* The same for whole tiles with bias and relu, or nothing: most of them. */
+INLINE void put_whole(const struct vgg_store *s, vec half[6][8], int v, int mh,
+		      int mw)
+{
+	const struct vgg_finish_f32 *f = s->finish;
+	char *out = s->out + (size_t)v * sizeof(vec);
+	vec bias = load_vec(f->bias + v * LANES), lo = all(f->lo);
+	size_t pixel = s->pixel;
+	vec z[2][6];
+	int y, x;
+
+	if (!s->pool) {
+#pragma GCC unroll 6
+		for (y = 0; y < mh; y++, out += s->pitch) {
+			out_transform(mw, half[y], z[0]);
+#pragma GCC unroll 6
+			for (x = 0; x < mw; x++)
+				store_vec(out + (size_t)x * pixel,
+					  at_least(z[0][x] + bias, lo));
+		}
+		return;
+	}
+#pragma GCC unroll 3
+	for (y = 0; y < mh; y += 2, out += s->pitch) {
+		out_transform(mw, half[y], z[0]);
+		out_transform(mw, half[y + 1], z[1]);
+#pragma GCC unroll 3
+		for (x = 0; x < mw; x += 2) {
+			vec best = larger(larger(z[0][x], z[0][x + 1]),
+					  larger(z[1][x], z[1][x + 1]));
+
+			store_vec(out + (size_t)(x / 2) * pixel,
+				  at_least(best + bias, lo));
+		}
+	}
+}
+
+INLINE bool is_whole(const struct vgg_store *s, int mh, int mw)
+{
+	const struct vgg_finish_f32 *f = s->finish;
+	int shrink = s->pool ? 2 : 1;
+
+	return s->rows == mh / shrink && s->cols == mw / shrink &&
+	       s->channels == BLOCK && !f->relu && !f->affine &&
+	       f->hi == INFINITY;
+}
+
+INLINE void store_tile(const struct vgg_store *s, int mh, int mw)
+{
+	vec half[6][8], d[8], t[6];
+	int ph = mh + 2, pw = mw + 2, v, y, x;
+	bool whole = is_whole(s, mh, mw);
+	const char *m;
+
+	for (v = 0; v < VECTORS && v * LANES < s->channels; v++) {
+		m = s->m + (size_t)v * sizeof(vec);
+#pragma GCC unroll 8
+		for (x = 0; x < pw; x++) {
+#pragma GCC unroll 8
+			for (y = 0; y < ph; y++)
+				d[y] = load_vec(m + (size_t)(y * pw + x) *
+							    s->m_step);
+			out_transform(mh, d, t);
+#pragma GCC unroll 6
+			for (y = 0; y < mh; y++)
+				half[y][x] = t[y];
+		}
+		if (whole)
+			put_whole(s, half, v, mh, mw);
+		else
+			put_rows(s, half, v, mw);
+	}
+}
+
+#define TILE(mh, mw)                                                  \
+	static void load_##mh##x##mw(const struct vgg_load *l)        \
+	{                                                             \
+		load_tile(l, mh, mw);                                 \
+	}                                                             \
+	static void store_##mh##x##mw(const struct vgg_store *s)      \
+	{                                                             \
+		store_tile(s, mh, mw);                                \
+	}
+TILE(6, 6)
+TILE(6, 4)
+TILE(6, 2)
+TILE(4, 6)
+TILE(4, 4)
+TILE(4, 2)
+TILE(2, 6)
+TILE(2, 4)
+TILE(2, 2)
+#undef TILE
+
+/* The tables of struct vgg_engine. */
+#define ROW(f, mh) { [1] = f##_##mh##x2, [2] = f##_##mh##x4, [3] = f##_##mh##x6 }
+#define TABLE(f) { [1] = ROW(f, 2), [2] = ROW(f, 4), [3] = ROW(f, 6) }
+
+/* A direct convolution's sums are what they are; `cols` pixels of them. */
+static void store_direct(const struct vgg_store *s)
+{
+	const char *m = s->m;
+	struct finish f;
+	int v, x;
+
+	for (v = 0; v < VECTORS && v * LANES < s->channels; v++) {
+		f = finish_of(s->finish, v);
+		m = s->m + (size_t)v * sizeof(vec);
+		for (x = 0; x < s->cols; x++, m += BLOCK * sizeof(float))
+			put(s->out + (size_t)x * s->pixel +
+				    (size_t)v * sizeof(vec),
+			    finished(&f, load_vec(m)),
+			    s->channels - v * LANES);
+	}
+}
+
+/*
+ * Products: `fours` times four channels of TILES tiles at one position, or of
+ * fewer. Packed weights have a multiple of four channels.
+ */
+typedef void multiply_fn(const char *u, const char *v, size_t v_chunk, char *m,
+			 size_t fours, bool add);
+
+#ifdef OWN_MULTIPLY
+static multiply_fn *const multiplies[TILES + 1];
+#else
+INLINE void four_channels(vec acc[TILES][VECTORS], const float *u,
+			  const float *x, int tiles)
+{
+	vec w[VECTORS];
+	int k, t, v;
+
+#pragma GCC unroll 4
+	for (k = 0; k < 4; k++, u += BLOCK) {
+#pragma GCC unroll 4
+		for (v = 0; v < VECTORS; v++)
+			w[v] = load_vec(u + v * LANES);
+#pragma GCC unroll 16
+		for (t = 0; t < tiles; t++) {
+			vec one = all(x[t * LANES + k]);
+
+#pragma GCC unroll 4
+			for (v = 0; v < VECTORS; v++)
+				acc[t][v] += w[v] * one;
+		}
+	}
+}
+
+INLINE void multiply(const char *u, const char *v, size_t v_chunk, char *m,
+		     size_t fours, bool add, int tiles)
+{
+	const float *w = (const float *)u;
+	vec acc[TILES][VECTORS];
+	int i, t;
+
+#pragma GCC unroll 16
+	for (t = 0; t < tiles; t++)
+#pragma GCC unroll 4
+		for (i = 0; i < VECTORS; i++)
+			acc[t][i] = (vec){ 0 };
+	if (add)
+#pragma GCC unroll 16
+		for (t = 0; t < tiles; t++)
+#pragma GCC unroll 4
+			for (i = 0; i < VECTORS; i++)
+				acc[t][i] = load_vec(
+					m + (t * VECTORS + i) *
+						    (int)sizeof(vec));
+	for (; fours >= LANES / 4; fours -= LANES / 4, v += v_chunk)
+#pragma GCC unroll 4
+		for (i = 0; i < LANES; i += 4, w += 4 * BLOCK)
+			four_channels(acc, w, (const float *)v + i, tiles);
+	for (i = 0; fours; fours--, i += 4, w += 4 * BLOCK)
+		four_channels(acc, w, (const float *)v + i, tiles);
+#pragma GCC unroll 16
+	for (t = 0; t < tiles; t++)
+#pragma GCC unroll 4
+		for (i = 0; i < VECTORS; i++)
+			store_vec(m + (t * VECTORS + i) * (int)sizeof(vec),
+				  acc[t][i]);
+}
+
+/* One function for each number of tiles; the registers are what it is about. */
+#define MULTIPLY(n)                                                          \
+	static void multiply_##n(const char *u, const char *v,               \
+				 size_t v_chunk, char *m, size_t fours,      \
+				 bool add)                                   \
+	{                                                                    \
+		multiply(u, v, v_chunk, m, fours, add, n);                   \
+	}
+MULTIPLY(1)
+MULTIPLY(2)
+MULTIPLY(3)
+MULTIPLY(4)
+MULTIPLY(5)
+MULTIPLY(6)
+#if TILES > 6
+MULTIPLY(7)
+MULTIPLY(8)
+MULTIPLY(9)
+MULTIPLY(10)
+MULTIPLY(11)
+MULTIPLY(12)
+#endif
+
+static multiply_fn *const multiplies[TILES + 1] = {
+	NULL,	    multiply_1,	 multiply_2,  multiply_3, multiply_4,
+	multiply_5, multiply_6,
+#if TILES > 6
+	multiply_7, multiply_8,	 multiply_9,  multiply_10, multiply_11,
+	multiply_12,
+#endif
+};
+#endif
+
+/* Groups of equal sizes, more or less: a small one keeps few multipliers busy. */
+static void gemm(const struct vgg_gemm *g)
+{
+	int groups = (g->tiles + TILES - 1) / TILES, p, i, at, n;
+
+	for (p = 0; p < g->positions; p++)
+		for (i = 0, at = 0; i < groups; i++, at += n) {
+			n = (g->tiles - at) / (groups - i);
+			multiplies[n](g->u + (size_t)p * g->u_step,
+				      g->v + (size_t)p * g->v_step +
+					      (size_t)at * sizeof(vec),
+				      g->v_chunk,
+				      g->m + (size_t)p * g->m_step +
+					      (size_t)at * BLOCK *
+						      sizeof(float),
+				      (size_t)g->k / 4, g->add);
+		}
+}
+
+/*
+ * Vectors: weights are read where they lie, once.
+ */
+INLINE vec weights_f32(const void *w, size_t i)
+{
+	return load_vec((const float *)w + i);
+}
+
+INLINE vec weights_f16(const void *w, size_t i)
+{
+	return widen_half((const uint16_t *)w + i);
+}
+
+INLINE float one_f32(const void *w, size_t i)
+{
+	return ((const float *)w)[i];
+}
+
+INLINE float one_f16(const void *w, size_t i)
+{
+	return vgg_half_to_float(((const uint16_t *)w)[i]);
+}
+
+INLINE float sum_of(vec v)
+{
+	float sum = 0;
+	int i;
+
+	for (i = 0; i < LANES; i++)
+		sum += v[i];
+	return sum;
+}
+
+#define ROWS 4	/* at a time, so that x is read less often */
+#define SUMS 2	/* for each, as an addition takes longer than its issue */
+
+#define DOT(type, w_type)                                                     \
+	INLINE void dot_rows_##type(const float *x, const w_type *w,          \
+				    size_t n, int rows, float *acc)           \
+	{                                                                     \
+		vec part[ROWS][SUMS] = { { { 0 } } };                         \
+		size_t i, r;                                                  \
+		int s;                                                        \
+                                                                              \
+		for (i = 0; i + SUMS * LANES <= n; i += SUMS * LANES)         \
+			_Pragma("GCC unroll 4")                               \
+			for (s = 0; s < SUMS; s++) {                          \
+				vec a = load_vec(x + i + s * LANES);          \
+                                                                              \
+				_Pragma("GCC unroll 8")                       \
+				for (r = 0; r < (size_t)rows; r++)            \
+					part[r][s] +=                         \
+						a * weights_##type(           \
+							    w + r * n,        \
+							    i + (size_t)s *   \
+								    LANES);   \
+			}                                                     \
+		for (r = 0; r < (size_t)rows; r++)                            \
+			acc[r] = sum_of(part[r][0] + part[r][1]);             \
+		for (; i < n; i++)                                            \
+			for (r = 0; r < (size_t)rows; r++)                    \
+				acc[r] += x[i] * one_##type(w + r * n, i);    \
+	}                                                                     \
+                                                                              \
+	static void dot_##type(const float *x, const w_type *w, size_t n,     \
+			       int rows, float *acc)                          \
+	{                                                                     \
+		for (; rows >= ROWS; rows -= ROWS, w += ROWS * n, acc += ROWS) \
+			dot_rows_##type(x, w, n, ROWS, acc);                  \
+		for (; rows > 0; rows--, w += n, acc++)                       \
+			dot_rows_##type(x, w, n, 1, acc);                     \
+	}
+DOT(f32, float)
+DOT(f16, uint16_t)
+#undef DOT
+
+#ifndef GEMM_IN_ORDER
+#define GEMM_IN_ORDER gemm
+#endif
+
+#define winograd_engine                              \
+	{                                            \
+		.elem = sizeof(float),               \
+		.step = 1,                           \
+		.chunk = LANES,                      \
+		.block = BLOCK,                      \
+		.is_float = true,                    \
+		.byte_cost = BYTE_COST,              \
+		.sizes = 1 << 6 | 1 << 4 | 1 << 2,   \
+		.load_f32 = TABLE(load),             \
+		.gemm = { gemm, GEMM_IN_ORDER },     \
+		.store = TABLE(store),               \
+	}
+#define direct_engine                                \
+	{                                            \
+		.elem = sizeof(float),               \
+		.step = 1,                           \
+		.chunk = LANES,                      \
+		.block = BLOCK,                      \
+		.is_float = true,                    \
+		.byte_cost = BYTE_COST,              \
+		.gemm = { gemm, GEMM_IN_ORDER },     \
+		.store = { { store_direct } },       \
+		.dot_f32 = dot_f32,                  \
+		.dot_f16 = dot_f16,                  \
+	}

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: MIT
+/* See team.h. */
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+
+#include "run/team.h"
+#include "util/cpu.h"
+
+struct queue {
+	atomic_size_t next;
+	size_t n;
+	void (*fn)(void *ctx, int worker, size_t i);
+	void *ctx;
+};
+
+static void work(void *ctx, size_t worker)
+{
+	struct queue *q = ctx;
+	size_t i;
+
+	while ((i = atomic_fetch_add_explicit(&q->next, 1,
+					      memory_order_relaxed)) < q->n)
+		q->fn(q->ctx, (int)worker, i);
+}
+
+static void each(void *threads, size_t n,
+		 void (*fn)(void *ctx, int worker, size_t i), void *ctx)
+{
+	struct queue q = { .n = n, .fn = fn, .ctx = ctx };
+	size_t workers = (size_t)vgg_threads_count(threads);
+
+	vgg_parallel(threads, n < workers ? n : workers, work, &q);
+}
+
+struct vgg_team vgg_team_of(struct vgg_threads *threads)
+{
+	return (struct vgg_team){ .workers = vgg_threads_count(threads),
+				  .each = each,
+				  .threads = threads };
+}
+
+size_t vgg_team_cache(const struct vgg_team *team)
+{
+	const struct vgg_cpus *cpus = vgg_cpus();
+	size_t least = cpus->cluster[0].l2_bytes;
+	int used = cpus->cluster[0].count, i;
+
+	for (i = 1; i < cpus->count && used < team->workers; i++) {
+		used += cpus->cluster[i].count;
+		if (cpus->cluster[i].l2_bytes < least)
+			least = cpus->cluster[i].l2_bytes;
+	}
+	return least;
+}
+
+#define HUGE_PAGE ((size_t)2 << 20)
+
+void *vgg_alloc_large(size_t bytes)
+{
+	size_t align = bytes >= HUGE_PAGE ? HUGE_PAGE : 64;
+	size_t whole = (bytes + align - 1) / align * align;
+	void *p = aligned_alloc(align, whole ? whole : align);
+
+	/* What lies behind the last whole page stays small. */
+	if (p && align == HUGE_PAGE)
+		madvise(p, bytes / HUGE_PAGE * HUGE_PAGE, MADV_HUGEPAGE);
+	return p;
+}
