@@ -197,6 +197,30 @@ static json_t *pack_capabilities(const struct cli *cli)
 	return device;
 }
 
+static json_t *pack_cpu(void)
+{
+	struct vgg_cpu_info c = VGG_INIT(c);
+	json_t *clusters = json_array();
+	unsigned int i;
+
+	if (vgg_cpu_info(&c))
+		c.kernels = "";
+	for (i = 0; i < c.clusters; i++) {
+		const struct vgg_cpu_cluster *k = &c.cluster[i];
+
+		json_array_append_new(
+			clusters,
+			json_pack("{s:i, s:i, s:i, s:i, s:i, s:b}", "count",
+				  (int)k->count, "capacity", (int)k->capacity,
+				  "l1d_kib", (int)k->l1d_kib, "l2_kib",
+				  (int)k->l2_kib, "l2_sharers",
+				  (int)k->l2_sharers, "in_order",
+				  (int)k->in_order));
+	}
+	return json_pack("{s:s, s:s, s:o}", "kernels", c.kernels, "usable",
+			 c.usable, "clusters", clusters);
+}
+
 /*
  * run
  */
@@ -346,8 +370,9 @@ static void json_info(const struct cli *cli, const struct out_info *info)
 				layers, pack_layer(&info->layers[i], true));
 		json_object_set_new(model, "layers", layers);
 	}
-	print(json_pack("{s:o, s:o, s:o}", "device", pack_capabilities(cli),
-			"model", model, "placement",
+	print(json_pack("{s:o, s:o, s:o, s:o}", "device",
+			pack_capabilities(cli), "cpu", pack_cpu(), "model",
+			model, "placement",
 			text(vgg_session_placement(cli->session))));
 }
 

@@ -327,6 +327,30 @@ static void print_driver(const struct vgg_device_info *d)
 		pair("resets", "%u", d->resets);
 }
 
+/* "2 cores (L2 1024 KiB for 2) + 4 in order (L2 512 KiB for 4), neon kernels" */
+static void print_cpu(void)
+{
+	struct vgg_cpu_info c = VGG_INIT(c);
+	char text[512];
+	size_t at = 0;
+	unsigned int i;
+
+	if (vgg_cpu_info(&c))
+		return;
+	for (i = 0; i < c.clusters && at < sizeof(text); i++) {
+		const struct vgg_cpu_cluster *k = &c.cluster[i];
+
+		at += (size_t)snprintf(text + at, sizeof(text) - at,
+				       "%s%u %s (L2 %u KiB for %u)",
+				       i ? " + " : "", k->count,
+				       k->in_order     ? "in order" :
+				       k->count == 1   ? "core" :
+							 "cores",
+				       k->l2_kib, k->l2_sharers);
+	}
+	pair("CPU", "%s, %s kernels of %s", text, c.kernels, c.usable);
+}
+
 static void print_capabilities(const struct cli *cli)
 {
 	const struct vgg_device_info *d = &cli->device_info;
@@ -336,6 +360,7 @@ static void print_capabilities(const struct cli *cli)
 	printf("%s%-*s%s", on(DIM), NAME_CELLS, "device", off());
 	print_device(cli);
 	putchar('\n');
+	print_cpu();
 	if (d->kind == VGG_DEVICE_CPU)
 		return;
 	pair("MAC array", "%u x %u at %s: %s", d->mac_rows, d->mac_cols,

@@ -157,6 +157,24 @@ struct vgg_device_info {
 };
 int vgg_device_info(struct vgg_device *device, struct vgg_device_info *info);
 
+/* What the CPU brings, whatever the device. -EINVAL: `size` is not set. */
+#define VGG_CPU_CLUSTERS_MAX 8
+struct vgg_cpu_cluster {
+	unsigned int count;	/* CPUs of this shape that the process may use */
+	unsigned int capacity;	/* of the biggest = 1024 */
+	unsigned int l1d_kib, l2_kib;
+	unsigned int l2_sharers; /* CPUs on one L2 cache */
+	unsigned int in_order;	/* 1: a small core like Cortex-A53 */
+};
+struct vgg_cpu_info {
+	size_t size;
+	const char *kernels;	/* the set that sessions use: "neon", "avx512" */
+	char usable[96];	/* all sets this CPU can run, the fastest first */
+	unsigned int clusters;	/* the biggest first */
+	struct vgg_cpu_cluster cluster[VGG_CPU_CLUSTERS_MAX];
+};
+int vgg_cpu_info(struct vgg_cpu_info *info);
+
 enum vgg_buffer_place { VGG_BUFFER_HOST, VGG_BUFFER_LOCAL };
 
 /* `bytes` of zeroed memory that the card can reach, 1..2^36. Owned by the

@@ -31,7 +31,11 @@ static char *mask(const char *s)
 
 	while (*s) {
 		n = number_length(s);
-		if (!strncmp(s, test_tmpdir(), tmp)) {
+		/* A line about this machine. */
+		if (!strncmp(s, "CPU   ", 6) && (to == masked || to[-1] == '\n')) {
+			to = stpcpy(to, "CPU           THIS");
+			s += strcspn(s, "\n");
+		} else if (!strncmp(s, test_tmpdir(), tmp)) {
 			to = stpcpy(to, "TMP");
 			s += tmp;
 		} else if (n && s[0] != '.' && s[n - 1] != '.' &&
@@ -181,17 +185,24 @@ TEST(json_run_many)
 
 TEST(json_info)
 {
-	json_t *doc, *layers, *labels;
-	const char *name, *reason;
-	int rows;
+	json_t *doc, *layers, *labels, *clusters;
+	const char *name, *reason, *kernels;
+	int rows, count, l2, in_order;
 
 	make_files();
 	doc = vggctl_json("info --json -m @mini.st", 0);
 	expect_model(doc);
-	ASSERT_EQ(0, json_unpack(doc, "{s:{s:i}, s:{s:o, s:o}}", "device",
-				 "mac_rows", &rows, "model", "layers", &layers,
-				 "labels", &labels));
+	ASSERT_EQ(0, json_unpack(doc, "{s:{s:i}, s:{s:o, s:o}, s:{s:s, s:o}}",
+				 "device", "mac_rows", &rows, "model", "layers",
+				 &layers, "labels", &labels, "cpu", "kernels",
+				 &kernels, "clusters", &clusters));
 	EXPECT_LT(0, rows);
+	EXPECT_STRNE("", kernels);
+	EXPECT_TRUE(json_array_size(clusters) > 0);
+	EXPECT_EQ(0, json_unpack(json_array_get(clusters, 0), "{s:i, s:i, s:b}",
+				 "count", &count, "l2_kib", &l2, "in_order",
+				 &in_order));
+	EXPECT_TRUE(count > 0 && l2 > 0);
 	EXPECT_EQ(10u, json_array_size(labels));
 	EXPECT_EQ(0, json_unpack(json_array_get(layers, 0), "{s:s, s:s}",
 				 "name", &name, "reason", &reason));
