@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Inside conv.c, conv_pack.c and conv_care.c. */
+/* Inside conv.c, conv_size.c, conv_pack.c and conv_care.c. */
 #ifndef VGG_CONV_PARTS_H
 #define VGG_CONV_PARTS_H
 
@@ -25,6 +25,31 @@ struct vgg_class {
 	const char *u; /* packed weights */
 	size_t u_step, v_step, v_pitch, v_chunk, m_step;
 };
+
+/* Weights of floats have a multiple of so many channels. */
+#define VGG_FLOATS 4
+
+/* Of one side of a tile, and of a tile. */
+static inline int vgg_positions_of(int m)
+{
+	return m == 1 ? 1 : m + 2;
+}
+
+static inline int vgg_positions(const struct vgg_class *t)
+{
+	return vgg_positions_of(t->mh) * vgg_positions_of(t->mw);
+}
+
+/* conv_size.c: n outputs in runs of equal segments, the last of which may reach
+ * beyond; sizes 0: of one output each. */
+void vgg_cut(struct vgg_cut *c, int n, unsigned int sizes);
+/* Fills t from its mh and mw, for so many tiles. */
+void vgg_size_class(const struct vgg_conv *c, struct vgg_class *t, int tiles,
+		    int workers);
+/* V of a block of tiles; M of a worker, or by position of all. */
+size_t vgg_v_bytes(const struct vgg_class *t);
+size_t vgg_m_bytes(const struct vgg_class *t);
+char *vgg_conv_padding(const struct vgg_conv *c);
 
 /* conv_pack.c: the weights of block b for tiles of mh x mw. */
 void vgg_conv_pack_class(const struct vgg_conv *c, const void *weight, int b,

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* See conv_s8.h. */
+#include <string.h>
+
 #include "kernels/conv_s8.h"
 #include "kernels/engines.h"
 #include "util/disabled.h"
@@ -40,6 +42,18 @@ static bool is_product(const struct vgg_conv_s8 *k,
 	       (k->in.pitch == row || k->in.h == 1);
 }
 
+#define PRODUCTS 16 /* filters of a task of products */
+
+/* A byte for each task, see look_at_weights(). */
+static void init_products(struct vgg_ready_s8 *r)
+{
+	r->way = VGG_WAY_DOT;
+	if (!r->kernels->dot_s8_plain)
+		return;
+	r->c.blocks = 1;
+	r->c.packed_bytes = (size_t)(r->k.out.c + PRODUCTS - 1) / PRODUCTS;
+}
+
 void vgg_ready_s8_init(struct vgg_ready_s8 *r, const struct vgg_kernels *kernels,
 		       const struct vgg_conv_s8 *k, size_t cache)
 {
@@ -51,7 +65,7 @@ void vgg_ready_s8_init(struct vgg_ready_s8 *r, const struct vgg_kernels *kernels
 		return;
 	r->pool_after = k->has_pool;
 	if (is_product(k, &s)) {
-		r->way = VGG_WAY_DOT;
+		init_products(r);
 		return;
 	}
 	r->way = VGG_WAY_DIRECT;
@@ -72,12 +86,14 @@ int vgg_ready_s8_blocks(const struct vgg_ready_s8 *r)
 
 void vgg_ready_s8_pack(const struct vgg_ready_s8 *r, int b)
 {
+	if (r->way == VGG_WAY_DOT) {
+		memset(r->c.packed, 0, r->c.packed_bytes);
+		return;
+	}
 	if (!b)
 		vgg_conv_pack_pad(&r->c, r->k.pad_value);
 	vgg_conv_pack_s8(&r->c, b, &r->k);
 }
-
-#define PRODUCTS 16 /* filters of a task */
 
 int vgg_ready_s8_grain(const struct vgg_ready_s8 *r)
 {
@@ -99,7 +115,7 @@ static size_t unpooled(const struct vgg_ready_s8 *r)
 size_t vgg_ready_s8_workspace(const struct vgg_ready_s8 *r, int workers)
 {
 	return unpooled(r) +
-	       (r->c.packed_bytes ? vgg_conv_workspace(&r->c, workers) : 0);
+	       (r->c.e ? vgg_conv_workspace(&r->c, workers) : 0);
 }
 
 /* What a task needs. */
@@ -119,18 +135,55 @@ static void scalar_row(void *ctx, int worker, size_t i)
 	vgg_conv_scalar(&run->k, row, row + 1, run->range.c0, run->range.c1);
 }
 
+/*
+ * Whether the weights of a task, from filter c0 on, hold -128. They are looked at
+ * once, behind their first use, when they are in the cache: to read all when a
+ * model is loaded would take much longer than a run. Runs at the same time come
+ * to the same result.
+ */
+enum { UNKNOWN, PLAIN, FULL };
+
+static int kind_of_weights(const struct vgg_ready_s8 *r, int c0)
+{
+	if (!r->c.packed_bytes)
+		return FULL;
+	return __atomic_load_n(r->c.packed + c0 / PRODUCTS, __ATOMIC_RELAXED);
+}
+
+static void look_at_weights(const struct vgg_ready_s8 *r, int c0, size_t taps)
+{
+	int n = r->k.out.c - c0 < PRODUCTS ? r->k.out.c - c0 : PRODUCTS;
+	bool full = memchr(r->k.weight + (size_t)c0 * taps, 0x80,
+			   (size_t)n * taps);
+
+	__atomic_store_n(r->c.packed + c0 / PRODUCTS, full ? FULL : PLAIN,
+			 __ATOMIC_RELAXED);
+}
+
+static void multiply(const struct vgg_ready_s8 *r, const int8_t *x, int c0,
+		     int n, int32_t *acc)
+{
+	const struct vgg_kernels *kernels = r->kernels;
+	size_t taps = (size_t)r->k.in.h * (size_t)r->k.in.w * (size_t)r->k.in.c;
+	const int8_t *w = r->k.weight + (size_t)c0 * taps;
+	int kind = kind_of_weights(r, c0);
+
+	(kind == PLAIN ? kernels->dot_s8_plain : kernels->dot_s8)(x, w, taps, n,
+								  acc);
+	if (kind == UNKNOWN)
+		look_at_weights(r, c0, taps);
+}
+
 static void products(void *ctx, int worker, size_t i)
 {
 	struct run *run = ctx;
 	const struct vgg_conv_s8 *k = &run->k;
-	size_t taps = (size_t)k->in.h * (size_t)k->in.w * (size_t)k->in.c;
 	int c0 = run->range.c0 + (int)i * PRODUCTS, n = run->range.c1 - c0, f;
 	int32_t acc[PRODUCTS];
 
 	(void)worker;
 	n = n < PRODUCTS ? n : PRODUCTS;
-	run->r->kernels->dot_s8(k->in.data, k->weight + (size_t)c0 * taps, taps,
-				n, acc);
+	multiply(run->r, k->in.data, c0, n, acc);
 	for (f = 0; f < n; f++) {
 		const struct vgg_qparam *p = &k->param[c0 + f];
 		int32_t sum = (int32_t)((uint32_t)acc[f] + (uint32_t)p->bias);

@@ -16,7 +16,9 @@ struct vgg_ready_s8 {
 	struct vgg_conv_s8 k; /* in.data and out.data are set for each run */
 	enum vgg_way way;
 	const struct vgg_kernels *kernels;
-	struct vgg_conv c; /* DIRECT and WINOGRAD */
+	/* DIRECT and WINOGRAD. DOT: c.packed keeps what runs learn about the
+	 * weights, so it is written to by them; nothing else is set. */
+	struct vgg_conv c;
 	bool pool_after;   /* by the pool kernel, through the workspace */
 };
 

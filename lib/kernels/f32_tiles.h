@@ -47,7 +47,9 @@ INLINE vec all(float x)
 }
 
 /*
- * Transforms. Points 0, 1, -1 and infinity; 2, -2; 1/2, -1/2: those of the
+ * Transforms, row by row and column by column through an array: a tile is more
+ * than there are registers, so that to unroll the outer loops only costs more
+ * addresses. Points 0, 1, -1 and infinity; 2, -2; 1/2, -1/2: those of the
  * matrices G in conv_pack.c.
  */
 
@@ -122,10 +124,11 @@ INLINE void out_transform(int m, const vec *d, vec *y)
 INLINE void load_channels(const struct vgg_load *l, int c, int n, char *v,
 			  int mh, int mw)
 {
+	size_t v_step = l->v_step;
 	vec half[8][8], d[8], t[8];
 	int ph = mh + 2, pw = mw + 2, y, x;
 
-#pragma GCC unroll 8
+#pragma GCC unroll 1
 	for (x = 0; x < pw; x++) {
 #pragma GCC unroll 8
 		for (y = 0; y < ph; y++) {
@@ -138,12 +141,12 @@ INLINE void load_channels(const struct vgg_load *l, int c, int n, char *v,
 		for (y = 0; y < ph; y++)
 			half[y][x] = t[y];
 	}
-#pragma GCC unroll 8
-	for (y = 0; y < ph; y++) {
+#pragma GCC unroll 1
+	for (y = 0; y < ph; y++, v += (size_t)pw * v_step) {
 		in_transform(mw, half[y], t);
 #pragma GCC unroll 8
-		for (x = 0; x < pw; x++, v += l->v_step)
-			store_vec(v, t[x]);
+		for (x = 0; x < pw; x++)
+			store_vec(v + (size_t)x * v_step, t[x]);
 	}
 }
 
@@ -241,13 +244,13 @@ INLINE void put_whole(const struct vgg_store *s, vec half[6][8], int v, int mh,
 	const struct vgg_finish_f32 *f = s->finish;
 	char *out = s->out + (size_t)v * sizeof(vec);
 	vec bias = load_vec(f->bias + v * LANES), lo = all(f->lo);
-	size_t pixel = s->pixel;
+	size_t pixel = s->pixel, pitch = s->pitch;
 	vec z[2][6];
 	int y, x;
 
 	if (!s->pool) {
-#pragma GCC unroll 6
-		for (y = 0; y < mh; y++, out += s->pitch) {
+#pragma GCC unroll 1
+		for (y = 0; y < mh; y++, out += pitch) {
 			out_transform(mw, half[y], z[0]);
 #pragma GCC unroll 6
 			for (x = 0; x < mw; x++)
@@ -256,8 +259,8 @@ INLINE void put_whole(const struct vgg_store *s, vec half[6][8], int v, int mh,
 		}
 		return;
 	}
-#pragma GCC unroll 3
-	for (y = 0; y < mh; y += 2, out += s->pitch) {
+#pragma GCC unroll 1
+	for (y = 0; y < mh; y += 2, out += pitch) {
 		out_transform(mw, half[y], z[0]);
 		out_transform(mw, half[y + 1], z[1]);
 #pragma GCC unroll 3
@@ -285,17 +288,17 @@ INLINE void store_tile(const struct vgg_store *s, int mh, int mw)
 {
 	vec half[6][8], d[8], t[6];
 	int ph = mh + 2, pw = mw + 2, v, y, x;
+	size_t row = (size_t)pw * s->m_step;
 	bool whole = is_whole(s, mh, mw);
 	const char *m;
 
 	for (v = 0; v < VECTORS && v * LANES < s->channels; v++) {
 		m = s->m + (size_t)v * sizeof(vec);
-#pragma GCC unroll 8
-		for (x = 0; x < pw; x++) {
+#pragma GCC unroll 1
+		for (x = 0; x < pw; x++, m += s->m_step) {
 #pragma GCC unroll 8
 			for (y = 0; y < ph; y++)
-				d[y] = load_vec(m + (size_t)(y * pw + x) *
-							    s->m_step);
+				d[y] = load_vec(m + (size_t)y * row);
 			out_transform(mh, d, t);
 #pragma GCC unroll 6
 			for (y = 0; y < mh; y++)

@@ -74,6 +74,10 @@ struct vgg_kernels {
 	/* acc[r] = sum over i < n of x[i] * w[r * n + i], modulo 2^32 */
 	void (*dot_s8)(const int8_t *x, const int8_t *w, size_t n, int rows,
 		       int32_t *acc);
+	/* The same where no w is -128, if that is faster: two products of such
+	 * weights fit 16 bits, but -128 * -128 twice doesn't. Else NULL. */
+	void (*dot_s8_plain)(const int8_t *x, const int8_t *w, size_t n,
+			     int rows, int32_t *acc);
 	/* Rows row0..row1-1 of the output, channels c0..c1-1. */
 	void (*pool)(const struct vgg_pool_s8 *k, int row0, int row1, int c0,
 		     int c1);

@@ -135,6 +135,7 @@ const struct vgg_kernels vgg_kernels_neon = {
 	.winograd_f32 = &vgg_winograd_f32_neon,
 	.direct_f32 = &vgg_direct_f32_neon,
 	.dot_s8 = vgg_neon_dot_s8,
+	.dot_s8_plain = vgg_neon_dot_s8_plain,
 	.pool = vgg_pool_vector,
 	.affine = vgg_affine_scalar,
 	.lrn = vgg_lrn_scalar,

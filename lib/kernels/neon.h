@@ -17,6 +17,8 @@ void vgg_neon_multiply_in_order(const struct vgg_gemm *g);
 /* neon_product.c */
 void vgg_neon_dot_s8(const int8_t *x, const int8_t *w, size_t n, int rows,
 		     int32_t *acc);
+void vgg_neon_dot_s8_plain(const int8_t *x, const int8_t *w, size_t n, int rows,
+			   int32_t *acc);
 
 /*
  * Requantisation of 8 filters. All of vggaccel_hw.h's formula is exact here:

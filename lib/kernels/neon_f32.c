@@ -44,104 +44,106 @@ static inline vec load_some(const float *p, int n)
  * register is left for 10 tiles, and compilers then spill. Per channel and
  * tile there are two products; the rest is (N / 2 + 4 + 1.5) / 8 N of that.
  */
-asm(R"(
-	.altmacro
-	.macro vgg_load_pair reg0, reg1, at
-	ldp	q\reg0, q\reg1, [x1, #\at]
-	.endm
-	.macro vgg_load_one reg0, at
-	ldr	q\reg0, [x1, #\at]
-	.endm
-	.macro vgg_products sum0, sum1, tile, low, high, lane
-	fmla	v\sum0\().4s, v\low\().4s, v\tile\().s[\lane]
-	fmla	v\sum1\().4s, v\high\().4s, v\tile\().s[\lane]
-	.endm
-	// Four channels; two pairs of registers for weights where there are so many.
-	.macro vgg_four count
-	.set	vgg_t, 0
-	.rept	\count / 2
-	vgg_load_pair %(20 + vgg_t), %(21 + vgg_t), %(16 * vgg_t)
-	.set	vgg_t, vgg_t + 2
-	.endr
-	.if	\count & 1
-	vgg_load_one %(20 + vgg_t), %(16 * vgg_t)
-	.endif
-	add	x1, x1, x2
-	.set	vgg_u, 30
-	.irp	k, 0, 1, 2, 3
-	vgg_weights %vgg_u, %(vgg_u + 1)
-	.set	vgg_t, 0
-	.rept	\count
-	vgg_products %(2 * vgg_t), %(2 * vgg_t + 1), %(20 + vgg_t), %vgg_u, %(vgg_u + 1), \k
-	.set	vgg_t, vgg_t + 1
-	.endr
-	.if	\count <= 8
-	.set	vgg_u, 58 - vgg_u
-	.endif
-	.endr
-	.endm
-	.macro vgg_weights reg0, reg1
-	ldp	q\reg0, q\reg1, [x0], #32
-	.endm
-	.macro vgg_sums op, count
-	.set	vgg_t, 0
-	.rept	\count
-	vgg_sum	\op, %(2 * vgg_t), %(2 * vgg_t + 1), %(32 * vgg_t)
-	.set	vgg_t, vgg_t + 1
-	.endr
-	.endm
-	.macro vgg_sum op, reg0, reg1, at
-	.ifc	\op, zero
-	movi	v\reg0\().4s, #0
-	movi	v\reg1\().4s, #0
-	.else
-	\op	q\reg0, q\reg1, [x3, #\at]
-	.endif
-	.endm
-	.macro vgg_multiply count
-	.hidden	vgg_neon_f32_multiply_\count
-	.global	vgg_neon_f32_multiply_\count
-	.type	vgg_neon_f32_multiply_\count, %function
-	.p2align 4
-vgg_neon_f32_multiply_\count:
-	.if	\count > 4
-	stp	d8, d9, [sp, #-64]!
-	stp	d10, d11, [sp, #16]
-	stp	d12, d13, [sp, #32]
-	stp	d14, d15, [sp, #48]
-	.endif
-	vgg_sums zero, \count
-	cbz	w5, 1f
-	vgg_sums ldp, \count
-1:	subs	x4, x4, #4
-	b.lt	3f
-	.p2align 4
-2:	.rept	4
-	vgg_four \count
-	.endr
-	subs	x4, x4, #4
-	b.ge	2b
-3:	adds	x4, x4, #4
-	b.eq	5f
-4:	vgg_four \count
-	subs	x4, x4, #1
-	b.ne	4b
-5:	vgg_sums stp, \count
-	.if	\count > 4
-	ldp	d10, d11, [sp, #16]
-	ldp	d12, d13, [sp, #32]
-	ldp	d14, d15, [sp, #48]
-	ldp	d8, d9, [sp], #64
-	.endif
-	ret
-	.size	vgg_neon_f32_multiply_\count, . - vgg_neon_f32_multiply_\count
-	.endm
-	.text
-	.irp	n, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10
-	vgg_multiply \n
-	.endr
-	.noaltmacro
-)");
+/* clang-format off */
+asm(
+	"\t.altmacro\n"
+	"\t.macro vgg_load_pair reg0, reg1, at\n"
+	"\tldp\tq\\reg0, q\\reg1, [x1, #\\at]\n"
+	"\t.endm\n"
+	"\t.macro vgg_load_one reg0, at\n"
+	"\tldr\tq\\reg0, [x1, #\\at]\n"
+	"\t.endm\n"
+	"\t.macro vgg_products sum0, sum1, tile, low, high, lane\n"
+	"\tfmla\tv\\sum0\\().4s, v\\low\\().4s, v\\tile\\().s[\\lane]\n"
+	"\tfmla\tv\\sum1\\().4s, v\\high\\().4s, v\\tile\\().s[\\lane]\n"
+	"\t.endm\n"
+	/* Four channels; two pairs of registers for weights where there are so many. */
+	"\t.macro vgg_four count\n"
+	"\t.set\tvgg_t, 0\n"
+	"\t.rept\t\\count / 2\n"
+	"\tvgg_load_pair %(20 + vgg_t), %(21 + vgg_t), %(16 * vgg_t)\n"
+	"\t.set\tvgg_t, vgg_t + 2\n"
+	"\t.endr\n"
+	"\t.if\t\\count & 1\n"
+	"\tvgg_load_one %(20 + vgg_t), %(16 * vgg_t)\n"
+	"\t.endif\n"
+	"\tadd\tx1, x1, x2\n"
+	"\t.set\tvgg_u, 30\n"
+	"\t.irp\tk, 0, 1, 2, 3\n"
+	"\tvgg_weights %vgg_u, %(vgg_u + 1)\n"
+	"\t.set\tvgg_t, 0\n"
+	"\t.rept\t\\count\n"
+	"\tvgg_products %(2 * vgg_t), %(2 * vgg_t + 1), %(20 + vgg_t), %vgg_u, %(vgg_u + 1), \\k\n"
+	"\t.set\tvgg_t, vgg_t + 1\n"
+	"\t.endr\n"
+	"\t.if\t\\count <= 8\n"
+	"\t.set\tvgg_u, 58 - vgg_u\n"
+	"\t.endif\n"
+	"\t.endr\n"
+	"\t.endm\n"
+	"\t.macro vgg_weights reg0, reg1\n"
+	"\tldp\tq\\reg0, q\\reg1, [x0], #32\n"
+	"\t.endm\n"
+	"\t.macro vgg_sums op, count\n"
+	"\t.set\tvgg_t, 0\n"
+	"\t.rept\t\\count\n"
+	"\tvgg_sum\t\\op, %(2 * vgg_t), %(2 * vgg_t + 1), %(32 * vgg_t)\n"
+	"\t.set\tvgg_t, vgg_t + 1\n"
+	"\t.endr\n"
+	"\t.endm\n"
+	"\t.macro vgg_sum op, reg0, reg1, at\n"
+	"\t.ifc\t\\op, zero\n"
+	"\tmovi\tv\\reg0\\().4s, #0\n"
+	"\tmovi\tv\\reg1\\().4s, #0\n"
+	"\t.else\n"
+	"\t\\op\tq\\reg0, q\\reg1, [x3, #\\at]\n"
+	"\t.endif\n"
+	"\t.endm\n"
+	"\t.macro vgg_multiply count\n"
+	"\t.hidden\tvgg_neon_f32_multiply_\\count\n"
+	"\t.global\tvgg_neon_f32_multiply_\\count\n"
+	"\t.type\tvgg_neon_f32_multiply_\\count, %function\n"
+	"\t.p2align 4\n"
+	"vgg_neon_f32_multiply_\\count:\n"
+	"\t.if\t\\count > 4\n"
+	"\tstp\td8, d9, [sp, #-64]!\n"
+	"\tstp\td10, d11, [sp, #16]\n"
+	"\tstp\td12, d13, [sp, #32]\n"
+	"\tstp\td14, d15, [sp, #48]\n"
+	"\t.endif\n"
+	"\tvgg_sums zero, \\count\n"
+	"\tcbz\tw5, 1f\n"
+	"\tvgg_sums ldp, \\count\n"
+	"1:\tsubs\tx4, x4, #4\n"
+	"\tb.lt\t3f\n"
+	"\t.p2align 4\n"
+	"2:\t.rept\t4\n"
+	"\tvgg_four \\count\n"
+	"\t.endr\n"
+	"\tsubs\tx4, x4, #4\n"
+	"\tb.ge\t2b\n"
+	"3:\tadds\tx4, x4, #4\n"
+	"\tb.eq\t5f\n"
+	"4:\tvgg_four \\count\n"
+	"\tsubs\tx4, x4, #1\n"
+	"\tb.ne\t4b\n"
+	"5:\tvgg_sums stp, \\count\n"
+	"\t.if\t\\count > 4\n"
+	"\tldp\td10, d11, [sp, #16]\n"
+	"\tldp\td12, d13, [sp, #32]\n"
+	"\tldp\td14, d15, [sp, #48]\n"
+	"\tldp\td8, d9, [sp], #64\n"
+	"\t.endif\n"
+	"\tret\n"
+	"\t.size\tvgg_neon_f32_multiply_\\count, . - vgg_neon_f32_multiply_\\count\n"
+	"\t.endm\n"
+	"\t.text\n"
+	"\t.irp\tn, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10\n"
+	"\tvgg_multiply \\n\n"
+	"\t.endr\n"
+	"\t.noaltmacro\n"
+);
+/* clang-format on */
 #define OWN_MULTIPLY
 #include "kernels/f32_tiles.h"
 

@@ -247,7 +247,8 @@ static void pack_block(void *ctx, size_t b)
 }
 
 /* All packed weights lie in one piece, so that no room is lost between them.
- * What they were packed from is not needed any more. */
+ * What they were packed from is not needed any more, but for products, which use
+ * it where it is. */
 static void pack(struct vgg_int8 *x)
 {
 	const struct vgg_model *m = x->o.model;
@@ -265,8 +266,9 @@ static void pack(struct vgg_int8 *x)
 		/* The first puts down what all need. */
 		blocks = (size_t)vgg_ready_s8_blocks(r);
 		vgg_parallel(x->o.threads, blocks, pack_block, r);
-		vgg_file_forget(&m->file, r->k.weight,
-				m->layers[i].qweight.count);
+		if (r->way != VGG_WAY_DOT)
+			vgg_file_forget(&m->file, r->k.weight,
+					m->layers[i].qweight.count);
 	}
 }
 

@@ -86,7 +86,7 @@ TEST_TIMEOUT(all_tilings_are_right, 120)
 static void check_team(struct f32_case *c, uint64_t *seed)
 {
 	static const int workers[] = { 2, 5 };
-	size_t cache = (size_t)random_size(seed, 1 << 22), i, n;
+	size_t cache = (size_t)random_size(seed, 1 << 22) + (1 << 16), i, n;
 	bool pooled;
 	float *want = f32_case_run(c, cache, &alone, &pooled), *got;
 
@@ -113,7 +113,7 @@ TEST_TIMEOUT(teams_give_the_same_results, 120)
 	unsigned int i;
 	int round;
 
-	for (round = 0; round < rounds(60) && !test_state.failed; round++) {
+	for (round = 0; round < rounds(30) && !test_state.failed; round++) {
 		f32_case_new(&c, round & 1, &seed);
 		for (i = 0; (c.kernels = vgg_kernels_get(i)); i++) {
 			c.engine = NULL;

@@ -3,34 +3,57 @@
  * reference; and fp32's. */
 #include <math.h>
 
-#include "support.h"
+#include "conv_case.h"
 
 #define ROWS_MAX 16
 
-/* acc[r] for all rows, by every set, behind which nothing changes. */
+typedef void (*dot)(const int8_t *x, const int8_t *w, size_t n, int rows,
+		    int32_t *acc);
+
+/* Behind acc[r] nothing changes. */
+static void check_one(const char *name, dot f, const int8_t *x, const int8_t *w,
+		      size_t n, int rows, const int32_t *want, uint64_t *seed)
+{
+	int32_t *got = guard_new((size_t)rows * sizeof(*got), seed);
+	int r;
+
+	f(x, w, n, rows, got);
+	for (r = 0; r < rows && want[r] == got[r]; r++)
+		;
+	if (r < rows) {
+		TH_LOG("%s: %zu values, row %d of %d", name, n, r, rows);
+		EXPECT_EQ(want[r], got[r]);
+	}
+	guard_free(got);
+}
+
+/* acc[r] for all rows, by every set. */
 static void check_dot(const int8_t *x, const int8_t *w, size_t n, int rows,
 		      uint64_t *seed)
 {
-	int32_t want[ROWS_MAX], *got;
+	bool plain = !memchr(w, 0x80, n * (size_t)rows);
+	int32_t want[ROWS_MAX];
 	const struct vgg_kernels *v;
 	unsigned int i;
-	int r;
 
 	vgg_dot_s8_scalar(x, w, n, rows, want);
 	for (i = 0; (v = vgg_kernels_get(i)); i++) {
 		if (!v->usable())
 			continue;
-		got = guard_new((size_t)rows * sizeof(*got), seed);
-		v->dot_s8(x, w, n, rows, got);
-		for (r = 0; r < rows && want[r] == got[r]; r++)
-			;
-		if (r < rows) {
-			TH_LOG("%s: %zu values, row %d of %d", v->name, n, r,
-			       rows);
-			EXPECT_EQ(want[r], got[r]);
-		}
-		guard_free(got);
+		check_one(v->name, v->dot_s8, x, w, n, rows, want, seed);
+		if (plain && v->dot_s8_plain)
+			check_one(v->name, v->dot_s8_plain, x, w, n, rows, want,
+				  seed);
 	}
+}
+
+/* -127 for -128. */
+static void make_plain(int8_t *w, size_t n)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		w[i] = w[i] == -128 ? -127 : w[i];
 }
 
 static void check_random(size_t n, int rows, uint64_t *seed)
@@ -39,6 +62,8 @@ static void check_random(size_t n, int rows, uint64_t *seed)
 
 	fill(x, n, test_random(seed) % KINDS, 1, seed);
 	fill(w, n * (size_t)rows, test_random(seed) % KINDS, 1, seed);
+	if (test_random(seed) & 1)
+		make_plain(w, n * (size_t)rows);
 	guard_seal(x);
 	guard_seal(w);
 	check_dot(x, w, n, rows, seed);
@@ -71,6 +96,7 @@ TEST(long_sums_wrap)
 {
 	static const int8_t value[][2] = { { -128, -128 },
 					   { -128, 127 },
+					   { -128, -127 },
 					   { 127, 127 } };
 	uint64_t seed = test_seed() + 2;
 	size_t n = (1 << 17) + 77, i;
@@ -106,6 +132,96 @@ TEST(sums_are_taken_modulo_2_to_the_32)
 		EXPECT_EQ(128 * 128, acc);
 	}
 	free(x);
+}
+
+/*
+ * Weights that may hold -128 or not, by tasks of filters: what runs learn about
+ * them must hold for the runs that follow, whatever their ranges. Inputs and
+ * weights are the largest there are, so that the wrong kernel would show.
+ */
+static void spread_lowest(int8_t *w, size_t taps, int filters, uint64_t *seed)
+{
+	int f, i;
+
+	make_plain(w, taps * (size_t)filters);
+	for (f = 0; f < filters; f++, w += taps) {
+		if (test_random(seed) % 4)
+			memset(w, test_random(seed) & 1 ? 127 : -127, taps);
+		/* In one filter of a task or in none, as a rule. */
+		for (i = test_random(seed) % 24 ? 0 : 200; i > 0; i--)
+			w[test_random(seed) % taps] = -128;
+	}
+}
+
+static void check_runs(const struct conv_case *c, const struct vgg_kernels *v,
+		       uint64_t *seed)
+{
+	int8_t *got = guard_new(c->out_bytes, seed);
+	struct vgg_conv_range range = c->range;
+	struct vgg_ready_s8 r;
+	struct shuffle shuffle = { 3, test_random(seed) };
+	const struct vgg_team team = team_shuffled(&shuffle);
+	char *space;
+	int i, grain;
+
+	vgg_ready_s8_init(&r, v, &c->k, 0);
+	EXPECT_TRUE(r.way == VGG_WAY_DOT || !v->direct_s8);
+	r.c.packed = guard_new_aligned(r.c.packed_bytes, seed);
+	for (i = 0; i < vgg_ready_s8_blocks(&r); i++)
+		vgg_ready_s8_pack(&r, i);
+	space = guard_new_aligned(vgg_ready_s8_workspace(&r, 3), seed);
+	grain = vgg_ready_s8_grain(&r);
+	memset(got, 0x5a, c->out_bytes); /* as conv_case_want() does */
+	for (i = 0; i < 5; i++) {
+		/* All in the end, at the latest. */
+		if (i < 4) {
+			range.c0 = (int)test_random_in(
+					   seed, 0, (c->k.out.c - 1) / grain) *
+				   grain;
+			range.c1 = (int)test_random_in(seed, range.c0 + 1,
+						       c->k.out.c);
+		} else {
+			range = c->range;
+			memset(got, 0x5a, c->out_bytes);
+		}
+		vgg_ready_s8_run(&r, c->k.in.data, got, &range, &team, space);
+	}
+	i = (int)first_difference(c->k.out.data, got, c->out_bytes);
+	if ((size_t)i < c->out_bytes)
+		test_fail(__FILE__, __LINE__, "%s: byte %d differs", v->name, i);
+	guard_free(space);
+	guard_free(r.c.packed);
+	guard_free(got);
+}
+
+TEST_TIMEOUT(what_runs_learn_about_weights_is_true, 120)
+{
+	uint64_t seed = test_seed() + 3;
+	const struct vgg_kernels *v;
+	struct conv_case c;
+	unsigned int i;
+	int round;
+
+	for (round = 0; round < rounds(300) && !test_state.failed; round++) {
+		size_t taps;
+
+		conv_case_shape(&c, PRODUCT, &seed);
+		c.k.in.pixel = 1;
+		c.k.has_pool = false;
+		c.k.out.h = c.k.out.w = 1;
+		c.range = (struct vgg_conv_range){ 0, 1, 0, c.k.out.c };
+		conv_case_fill(&c, &seed);
+		taps = (size_t)c.k.in.h * (size_t)c.k.in.w * (size_t)c.k.in.c;
+		spread_lowest((int8_t *)c.k.weight, taps, c.k.out.c, &seed);
+		if (test_random(&seed) & 1)
+			memset(c.k.in.data, -128, taps);
+		conv_case_focus(&c, &seed);
+		conv_case_want(&c);
+		for (i = 0; (v = vgg_kernels_get(i)); i++)
+			if (v->usable())
+				check_runs(&c, v, &seed);
+		conv_case_free(&c);
+	}
 }
 
 TEST(half_precision_is_exact)

@@ -20,7 +20,8 @@ static void check_team(const struct conv_case *c, const struct vgg_kernels *v,
 	int b;
 
 	memset(got, 0x5a, c->out_bytes);
-	vgg_ready_s8_init(&r, v, &k, (size_t)random_size(seed, 1 << 19));
+	vgg_ready_s8_init(&r, v, &k,
+			  (1 << 16) + (size_t)random_size(seed, 1 << 19));
 	r.c.packed = guard_new_aligned(r.c.packed_bytes, seed);
 	for (b = 0; b < vgg_ready_s8_blocks(&r); b++)
 		vgg_ready_s8_pack(&r, b);
@@ -43,7 +44,7 @@ TEST_TIMEOUT(teams_give_the_same_results, 120)
 	unsigned int i, w;
 	int round;
 
-	for (round = 0; round < rounds(60) && !test_state.failed; round++) {
+	for (round = 0; round < rounds(30) && !test_state.failed; round++) {
 		conv_case_new(&c, round % 3, &seed);
 		for (i = 0; (v = vgg_kernels_get(i)); i++)
 			for (w = 0; w < 3 && v->usable(); w++)
@@ -98,7 +99,8 @@ static void check_parts(const struct conv_case *c, const struct vgg_kernels *v,
 	int b, i, n;
 
 	memset(out, 0x5a, c->out_bytes);
-	vgg_ready_s8_init(&r, v, &c->k, (size_t)random_size(seed, 1 << 19));
+	vgg_ready_s8_init(&r, v, &c->k,
+			  (1 << 16) + (size_t)random_size(seed, 1 << 19));
 	r.c.packed = guard_new_aligned(r.c.packed_bytes, seed);
 	for (b = 0; b < vgg_ready_s8_blocks(&r); b++)
 		vgg_ready_s8_pack(&r, b);
@@ -131,7 +133,7 @@ TEST_TIMEOUT(ranges_may_be_computed_at_the_same_time, 120)
 	unsigned int i;
 	int round;
 
-	for (round = 0; round < rounds(60) && !test_state.failed; round++) {
+	for (round = 0; round < rounds(30) && !test_state.failed; round++) {
 		conv_case_shape(&c, round % 3, &seed);
 		c.k.in.pixel = round % 3 == PRODUCT;
 		conv_case_fill(&c, &seed);
