@@ -252,17 +252,24 @@ static struct vgg_gemm gemm_of(const struct job *j, int b, char *m)
 
 /* Tiles first..end-1 of block b, whose sums begin at m. */
 static void store(const struct job *j, int b, int first, int end,
-		  const char *m)
+		  const char *m, int parts, size_t part_step)
 {
 	const struct vgg_engine *e = j->c->e;
 	void (*tile)(const struct vgg_store *) =
 		e->store[j->t.mh / 2][j->t.mw / 2];
 	struct vgg_store s = store_of(j, b, first);
+	const struct vgg_finish_s8 *f = s.finish;
+	bool far = !e->is_float && !f->near;
 
+	s.parts = parts;
+	s.part_step = part_step;
 	for (; first < end; first++, m += e->block * 4) {
 		set_spot(j, first, &s);
 		s.m = m;
-		tile(&s);
+		if (far)
+			vgg_conv_store_far(&j->t, &s);
+		else
+			tile(&s);
 	}
 }
 
@@ -271,28 +278,38 @@ static int part_start(int n, int parts, int i)
 	return (int)((int64_t)n * i / parts);
 }
 
-/* Tiles first..end-1 of a block whose sums need care; `g` is at the first. */
-static void with_care(const struct job *j, int b, int first, int end,
-		      struct vgg_gemm g)
+static int parts_of(const struct job *j, int b)
 {
-	struct vgg_store s;
+	const struct vgg_finish_s8 *f = vgg_conv_finish(j->c, b);
 
-	for (; first < end; first++, g.v += j->t.v_pitch) {
-		s = store_of(j, b, first);
-		vgg_conv_with_care(j->c, &j->t, &g, &s);
-	}
+	return j->c->e->is_float ? 1 : f->parts;
 }
 
-static bool needs_care(const struct job *j, int b)
+/* Tiles first..end-1 of block b, `g` at the first of them. M has room for some
+ * of them in parts. */
+static void multiply_parts(const struct job *j, int b, int first, int end,
+			   struct vgg_gemm g)
 {
-	return !j->c->e->is_float && vgg_conv_needs_care(j->c, b);
+	int parts = parts_of(j, b), most = j->t.m_tiles / parts, i;
+	size_t step = (size_t)(most * j->c->e->block * 4);
+
+	for (; first < end; first += most) {
+		g.tiles = end - first < most ? end - first : most;
+		for (i = 0; i < parts; i++) {
+			struct vgg_gemm part =
+				vgg_conv_part(j->c, &g, parts, i, step);
+
+			j->c->e->gemm[in_order()](&part);
+		}
+		store(j, b, first, first + g.tiles, g.m, parts, step);
+		g.v += (size_t)g.tiles * j->t.v_pitch;
+	}
 }
 
 /* All positions of one block of filters, or of a part of its tiles. */
 static void multiply(void *ctx, int worker, size_t i)
 {
 	const struct job *j = ctx;
-	const struct vgg_engine *e = j->c->e;
 	char *m = j->m + (size_t)worker * j->m_worker;
 	int b = j->block0 + (int)i / j->parts, part = (int)i % j->parts;
 	int tiles = j->end - j->first;
@@ -301,13 +318,7 @@ static void multiply(void *ctx, int worker, size_t i)
 	struct vgg_gemm g = gemm_of(j, b, m);
 
 	g.v += (size_t)(first - j->first) * j->t.v_pitch;
-	g.tiles = end - first;
-	if (needs_care(j, b)) {
-		with_care(j, b, first, end, g);
-		return;
-	}
-	e->gemm[in_order()](&g);
-	store(j, b, first, end, m);
+	multiply_parts(j, b, first, end, g);
 }
 
 static void multiply_step(struct job *j, const struct vgg_team *team)
@@ -324,7 +335,7 @@ static void multiply_step(struct job *j, const struct vgg_team *team)
 /* M of block b where all blocks have theirs. */
 static char *m_of(const struct job *j, int b)
 {
-	return j->m + (size_t)(b - j->block0) * (size_t)(j->end - j->first) *
+	return j->m + (size_t)(b - j->block0) * (size_t)j->t.m_tiles *
 			      (size_t)j->c->e->block * 4;
 }
 
@@ -375,11 +386,11 @@ static void store_blocks(void *ctx, int worker, size_t i)
 
 	(void)worker;
 	for (; b < end && b < j->block0 + j->blocks; b++)
-		if (needs_care(j, b))
-			with_care(j, b, j->first, j->end,
-				  gemm_of(j, b, m_of(j, b)));
+		if (parts_of(j, b) > 1)
+			multiply_parts(j, b, j->first, j->end,
+				       gemm_of(j, b, m_of(j, b)));
 		else
-			store(j, b, j->first, j->end, m_of(j, b));
+			store(j, b, j->first, j->end, m_of(j, b), 1, 0);
 }
 
 static void multiply_by_position(struct job *j, const struct vgg_team *team)

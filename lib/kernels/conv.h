@@ -92,6 +92,10 @@ struct vgg_store {
 	int rows, cols; /* that exist, behind the pool */
 	int channels;	/* of the block that exist */
 	bool pool;	/* 2x2 */
+	/* int8 Winograd: M comes in so many parts, so many bytes apart, see
+	 * struct vgg_finish_s8. */
+	int parts;
+	size_t part_step;
 };
 
 /* What one instruction set does for one number type and one way. */

@@ -74,11 +74,10 @@ int vgg_conv_parts(const struct vgg_conv *c, const int8_t *weight, int b)
 	return parts;
 }
 
-bool vgg_conv_needs_care(const struct vgg_conv *c, int b)
+int vgg_conv_most_parts(const struct vgg_conv *c)
 {
-	const struct vgg_finish_s8 *f = vgg_conv_finish(c, b);
-
-	return f->parts > 1 || !f->near;
+	/* 228 channels of the largest weights are within the limit. */
+	return c->e->is_float || !c->e->sizes ? 1 : c->k / 200 + 1;
 }
 
 /* Adding half of 2^shift leaves the product's low 32 bits as they are. */
@@ -94,6 +93,8 @@ static void split_shift(struct vgg_finish_s8 *f, int i, int shift)
 static void copy_params(struct vgg_finish_s8 *f, const struct vgg_qparam *param,
 			int n)
 {
+	/* No part is beyond the limit. */
+	int most = f->parts < 32 ? f->parts * LIMIT : INT32_MAX;
 	int i;
 
 	for (i = 0; i < VGG_BLOCK_MAX; i++) {
@@ -111,8 +112,8 @@ static void copy_params(struct vgg_finish_s8 *f, const struct vgg_qparam *param,
 			  param[i].offset <= 32000;
 		/* Nor does the sum with the bias wrap. */
 		f->rising = f->rising && param[i].mult >= 0 &&
-			    param[i].bias >= INT32_MIN + LIMIT &&
-			    param[i].bias <= INT32_MAX - LIMIT;
+			    param[i].bias >= INT32_MIN + most &&
+			    param[i].bias <= INT32_MAX - most;
 	}
 }
 
@@ -248,26 +249,30 @@ static void put(const struct vgg_class *t, const struct vgg_store *s, int i,
 		}
 }
 
-void vgg_conv_with_care(const struct vgg_conv *c, const struct vgg_class *t,
-			const struct vgg_gemm *g, const struct vgg_store *s)
+struct vgg_gemm vgg_conv_part(const struct vgg_conv *c, const struct vgg_gemm *g,
+			      int parts, int i, size_t part_step)
 {
-	const struct vgg_finish_s8 *f = s->finish;
-	int32_t acc[VGG_BLOCK_MAX][VGG_TILE_MAX * VGG_TILE_MAX] = { { 0 } };
-	size_t elem = (size_t)c->e->elem;
-	int part, k, i;
+	int k = part_start(c, parts, i);
+	struct vgg_gemm part = *g;
 
-	for (part = 0; part < f->parts; part++) {
-		struct vgg_gemm one = *g;
+	part.k = part_start(c, parts, i + 1) - k;
+	part.u += (size_t)(k * c->e->block) * (size_t)c->e->elem;
+	part.v += (size_t)k * (size_t)c->e->elem;
+	part.m += (size_t)i * part_step;
+	return part;
+}
 
-		k = part_start(c, f->parts, part);
-		one.tiles = 1;
-		one.k = part_start(c, f->parts, part + 1) - k;
-		one.u += (size_t)(k * c->e->block) * elem;
-		one.v += (size_t)k * elem;
-		c->e->gemm[0](&one);
-		for (i = 0; i < s->channels; i++)
-			add_outputs(t, g->m + i * 4, g->m_step, acc[i]);
+void vgg_conv_store_far(const struct vgg_class *t, const struct vgg_store *s)
+{
+	int part, i;
+
+	for (i = 0; i < s->channels; i++) {
+		int32_t acc[VGG_TILE_MAX * VGG_TILE_MAX] = { 0 };
+
+		for (part = 0; part < s->parts; part++)
+			add_outputs(t,
+				    s->m + (size_t)part * s->part_step + i * 4,
+				    s->m_step, acc);
+		put(t, s, i, acc);
 	}
-	for (i = 0; i < s->channels; i++)
-		put(t, s, i, acc[i]);
 }

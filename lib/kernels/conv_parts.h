@@ -19,6 +19,7 @@ struct vgg_cut {
 struct vgg_class {
 	int mh, mw;
 	int tiles, steps; /* in a block of tiles; blocks */
+	int m_tiles;	  /* that M has room for */
 	/* M has all filters, so that each position is finished before the next;
 	 * else it has one block of filters, all positions of it. */
 	bool by_position;
@@ -57,13 +58,16 @@ void vgg_conv_pack_class(const struct vgg_conv *c, const void *weight, int b,
 
 /*
  * conv_care.c: what is rare and must still be exact. Sums that may leave the
- * range in which Winograd's division is exact are taken in parts, and offsets
- * too large for saturating arithmetic are added in 64 bits.
+ * range in which Winograd's division is exact are taken in parts; offsets too
+ * large for saturating arithmetic are added in 64 bits, one by one.
  */
 int vgg_conv_parts(const struct vgg_conv *c, const int8_t *weight, int b);
-bool vgg_conv_needs_care(const struct vgg_conv *c, int b);
-/* One tile: g->v points to it, g->tiles is ignored. */
-void vgg_conv_with_care(const struct vgg_conv *c, const struct vgg_class *t,
-			const struct vgg_gemm *g, const struct vgg_store *s);
+/* No filter of c needs more. */
+int vgg_conv_most_parts(const struct vgg_conv *c);
+/* Part i, as g does the whole: to M at i * part_step. */
+struct vgg_gemm vgg_conv_part(const struct vgg_conv *c, const struct vgg_gemm *g,
+			      int parts, int i, size_t part_step);
+/* One tile, whose parts s->m points to. */
+void vgg_conv_store_far(const struct vgg_class *t, const struct vgg_store *s);
 
 #endif

@@ -201,14 +201,15 @@ static void size_steps(const struct vgg_conv *c, struct vgg_class *t, int tiles,
 static void lay_out(const struct vgg_conv *c, struct vgg_class *t)
 {
 	size_t elem = (size_t)c->e->elem, block = (size_t)c->e->block;
-	size_t n = (size_t)t->tiles;
+	size_t n = (size_t)t->tiles, m;
+	int parts = vgg_conv_most_parts(c);
 
+	t->m_tiles = t->tiles > parts ? t->tiles : parts;
+	m = (size_t)t->m_tiles * block * 4;
 	t->v_pitch = (size_t)(c->e->is_float ? c->e->chunk : c->v_row) * elem;
 	t->v_chunk = n * t->v_pitch;
 	t->v_step = round_up(n * (size_t)c->v_row * elem, SKEW) + SKEW;
-	t->m_step = n * block * 4 + SKEW;
-	if (t->by_position)
-		t->m_step += n * block * 4 * (size_t)(c->blocks - 1);
+	t->m_step = SKEW + (t->by_position ? m * (size_t)c->blocks : m);
 	t->u_step = (size_t)c->k * block * elem;
 	t->u = c->packed + class_offset(c, t->mh, t->mw);
 }

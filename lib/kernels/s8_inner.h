@@ -258,15 +258,56 @@ INLINE void store_tile(const struct vgg_store *s, int mh, int mw)
 	}
 }
 
+/* The same of several parts, which are exact each by itself. */
+INLINE void store_parts(const struct vgg_store *s, int mh, int mw)
+{
+	vec32 half[4][VECTORS][6], z[4][VECTORS], sum[4][4][VECTORS];
+	struct vgg_store part = *s;
+	int i, y, x, v;
+
+	memset(sum, 0, sizeof(sum));
+	for (i = 0; i < s->parts; i++, part.m += s->part_step) {
+		transform_columns(&part, half, mh, mw);
+		for (y = 0; y < mh; y++) {
+			finish_row(half[y], z, mh, mw);
+			for (x = 0; x < mw; x++)
+				for (v = 0; v < VECTORS; v++)
+					sum[y][x][v] += z[x][v];
+		}
+	}
+	for (y = 0; y < s->rows; y++)
+		for (x = 0; x < s->cols; x++) {
+			char *out = s->out + (size_t)y * s->pitch +
+				    (size_t)x * s->pixel;
+			vec32 four[4][VECTORS];
+
+			if (!s->pool) {
+				put_some(sum[y][x], s, out);
+				continue;
+			}
+			memcpy(four, sum[2 * y][2 * x], 2 * sizeof(four[0]));
+			memcpy(four + 2, sum[2 * y + 1][2 * x],
+			       2 * sizeof(four[0]));
+			put_pooled(four, s, out);
+		}
+}
+
 #define TILE(mh, mw)                                                          \
 	static void load_##mh##x##mw(const void *const *at, int channels,     \
 				     char *v, size_t v_step)                  \
 	{                                                                     \
 		load_tile(at, channels, v, v_step, mh, mw);                   \
 	}                                                                     \
+	static __attribute__((noinline)) void parts_##mh##x##mw(              \
+		const struct vgg_store *s)                                    \
+	{                                                                     \
+		store_parts(s, mh, mw);                                       \
+	}                                                                     \
 	static void store_##mh##x##mw(const struct vgg_store *s)              \
 	{                                                                     \
-		if (!own_store(s, mh, mw))                                    \
+		if (s->parts > 1)                                             \
+			parts_##mh##x##mw(s);                                 \
+		else if (!own_store(s, mh, mw))                               \
 			store_tile(s, mh, mw);                                \
 	}
 TILE(4, 4)

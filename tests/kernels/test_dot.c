@@ -94,10 +94,9 @@ TEST(every_short_length_equals_the_reference)
 /* 2^17 products of -128 reach 2^31. */
 TEST(long_sums_wrap)
 {
-	static const int8_t value[][2] = { { -128, -128 },
-					   { -128, 127 },
-					   { -128, -127 },
-					   { 127, 127 } };
+	static const int8_t value[][2] = {
+		{ -128, -128 }, { -128, 127 }, { -128, -127 }, { 127, 127 }
+	};
 	uint64_t seed = test_seed() + 2;
 	size_t n = (1 << 17) + 77, i;
 	int8_t *x, *w;
@@ -188,7 +187,8 @@ static void check_runs(const struct conv_case *c, const struct vgg_kernels *v,
 	}
 	i = (int)first_difference(c->k.out.data, got, c->out_bytes);
 	if ((size_t)i < c->out_bytes)
-		test_fail(__FILE__, __LINE__, "%s: byte %d differs", v->name, i);
+		test_fail(__FILE__, __LINE__, "%s: byte %d differs", v->name,
+			  i);
 	guard_free(space);
 	guard_free(r.c.packed);
 	guard_free(got);

@@ -200,9 +200,12 @@ TEST(pools_are_right_where_a_bias_wraps)
 			struct vgg_qparam *p =
 				(struct vgg_qparam *)&c.k.param[i];
 
-			p->bias = (test_random(&seed) & 1 ? INT32_MAX :
-							    INT32_MIN) -
-				  (int32_t)conv_case_sum(&c, 0, 0, (int)i) / 2;
+			/* Half of the sum takes it to an end of the range. */
+			int32_t half =
+				(int32_t)conv_case_sum(&c, 0, 0, (int)i) / 2;
+			uint32_t end = 0x7fffffffu + (test_random(&seed) & 1);
+
+			p->bias = (int32_t)(end - (uint32_t)half);
 			p->mult = 1 << 30;
 			p->shift = 54;
 		}
