@@ -343,9 +343,9 @@ static void print_cpu(void)
 		at += (size_t)snprintf(text + at, sizeof(text) - at,
 				       "%s%u %s (L2 %u KiB for %u)",
 				       i ? " + " : "", k->count,
-				       k->in_order     ? "in order" :
-				       k->count == 1   ? "core" :
-							 "cores",
+				       k->in_order   ? "in order" :
+				       k->count == 1 ? "core" :
+						       "cores",
 				       k->l2_kib, k->l2_sharers);
 	}
 	pair("CPU", "%s, %s kernels of %s", text, c.kernels, c.usable);

@@ -37,8 +37,8 @@ static inline vec load_some(const float *p, int n)
 {
 	__m256i lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
 
-	return _mm256_maskload_ps(p, _mm256_cmpgt_epi32(_mm256_set1_epi32(n),
-							lane));
+	return _mm256_maskload_ps(
+		p, _mm256_cmpgt_epi32(_mm256_set1_epi32(n), lane));
 }
 
 #include "kernels/f32_tiles.h"

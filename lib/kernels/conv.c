@@ -28,20 +28,20 @@ struct job {
 	const struct vgg_conv *c;
 	const struct vgg_conv_io *io;
 	struct vgg_class t;
-	int y0, x0;	 /* of the class's first tile */
-	int h, w;	 /* end of the range before a pool */
-	int across;	 /* tiles side by side */
-	int first, end;	 /* tiles of the step */
-	int block0;	 /* first block of filters */
-	int last;	 /* end of the range's channels */
+	int y0, x0;	    /* of the class's first tile */
+	int h, w;	    /* end of the range before a pool */
+	int across;	    /* tiles side by side */
+	int first, end;	    /* tiles of the step */
+	int block0;	    /* first block of filters */
+	int last;	    /* end of the range's channels */
 	const char *finish; /* of block 0 */
 	const void *pad;    /* the pixel outside */
-	int blocks;	 /* of filters */
-	int loads;	 /* tiles that a task loads */
-	int together;	 /* blocks that a task stores */
-	int parts;	 /* tasks to each block of filters, or position */
-	char *v, *m;	 /* shared V, M of each worker or of all */
-	size_t m_worker; /* bytes */
+	int blocks;	    /* of filters */
+	int loads;	    /* tiles that a task loads */
+	int together;	    /* blocks that a task stores */
+	int parts;	    /* tasks to each block of filters, or position */
+	char *v, *m;	    /* shared V, M of each worker or of all */
+	size_t m_worker;    /* bytes */
 };
 
 struct spot {
@@ -68,7 +68,8 @@ static const void *pixel(const struct job *j, int y, int x)
 static void pixels_of(const struct job *j, int y0, int x0, const void **to)
 {
 	const struct vgg_conv_shape *s = &j->c->s;
-	int ph = vgg_positions_of(j->t.mh), pw = vgg_positions_of(j->t.mw), y, x;
+	int ph = vgg_positions_of(j->t.mh), pw = vgg_positions_of(j->t.mw), y,
+	    x;
 	size_t step = j->io->in_pixel;
 	const char *from;
 
@@ -121,7 +122,8 @@ static void gather(const struct job *j, const void *from, size_t n, char *v,
 
 		n -= some;
 		k += some;
-		for (; some >= VGG_FLOATS; some -= VGG_FLOATS, x += VGG_FLOATS, to += VGG_FLOATS)
+		for (; some >= VGG_FLOATS;
+		     some -= VGG_FLOATS, x += VGG_FLOATS, to += VGG_FLOATS)
 			memcpy(to, x, VGG_FLOATS * sizeof(*x));
 		for (i = 0; i < some; i++)
 			*to++ = *x++;
@@ -135,8 +137,8 @@ static void gather_tile(const struct job *j, struct spot at, char *v)
 	const struct vgg_conv_shape *s = &j->c->s;
 	const struct vgg_window *w = &s->win;
 	size_t c = (size_t)s->in_c, k = 0;
-	bool dense = j->io->in_pixel ==
-		     c * (j->c->e->is_float ? sizeof(float) : 1);
+	bool dense =
+		j->io->in_pixel == c * (j->c->e->is_float ? sizeof(float) : 1);
 	int y0 = at.y * w->stride_h - w->pad_top;
 	int x0 = at.x * w->stride_w - w->pad_left, y, x;
 
@@ -157,8 +159,8 @@ static void gather_tile(const struct job *j, struct spot at, char *v)
 static void fill_up(const struct job *j, char *v)
 {
 	const struct vgg_conv *c = j->c;
-	size_t used = (size_t)(c->s.in_c * c->s.win.kernel_h *
-			       c->s.win.kernel_w);
+	size_t used =
+		(size_t)(c->s.in_c * c->s.win.kernel_h * c->s.win.kernel_w);
 	size_t n = (size_t)c->v_row - used, chunk = (size_t)c->e->chunk;
 
 	if (c->e->is_float)
@@ -223,8 +225,8 @@ static struct vgg_store store_of(const struct job *j, int b, int tile)
 		.pitch = j->io->out_pitch,
 		.pixel = j->io->out_pixel,
 		.first = (size_t)c0 * (c->e->is_float ? sizeof(float) : 1),
-		.channels = j->last - c0 < c->e->block ? j->last - c0 :
-							 c->e->block,
+		.channels =
+			j->last - c0 < c->e->block ? j->last - c0 : c->e->block,
 		.pool = c->s.pool,
 	};
 
@@ -235,8 +237,8 @@ static struct vgg_store store_of(const struct job *j, int b, int tile)
 static struct vgg_gemm gemm_of(const struct job *j, int b, char *m)
 {
 	return (struct vgg_gemm){
-		.u = j->t.u + (size_t)b * j->t.u_step *
-				      (size_t)vgg_positions(&j->t),
+		.u = j->t.u +
+		     (size_t)b * j->t.u_step * (size_t)vgg_positions(&j->t),
 		.v = j->v,
 		.m = m,
 		.u_step = j->t.u_step,
@@ -251,8 +253,8 @@ static struct vgg_gemm gemm_of(const struct job *j, int b, char *m)
 }
 
 /* Tiles first..end-1 of block b, whose sums begin at m. */
-static void store(const struct job *j, int b, int first, int end,
-		  const char *m, int parts, size_t part_step)
+static void store(const struct job *j, int b, int first, int end, const char *m,
+		  int parts, size_t part_step)
 {
 	const struct vgg_engine *e = j->c->e;
 	void (*tile)(const struct vgg_store *) =
@@ -403,9 +405,8 @@ static void multiply_by_position(struct job *j, const struct vgg_team *team)
 	team->each(team->threads, (size_t)(p * j->parts), multiply_position, j);
 	j->together = line / (j->c->e->block * (j->c->e->is_float ? 4 : 1));
 	j->together = j->together ? j->together : 1;
-	team->each(team->threads,
-		   (size_t)((j->blocks - 1) / j->together + 1), store_blocks,
-		   j);
+	team->each(team->threads, (size_t)((j->blocks - 1) / j->together + 1),
+		   store_blocks, j);
 }
 
 /* One class of tiles: its steps one after the other. */

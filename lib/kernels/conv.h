@@ -100,8 +100,8 @@ struct vgg_store {
 
 /* What one instruction set does for one number type and one way. */
 struct vgg_engine {
-	int elem;  /* bytes of a value in V and in packed weights */
-	int step;  /* channels side by side in packed weights */
+	int elem; /* bytes of a value in V and in packed weights */
+	int step; /* channels side by side in packed weights */
 	/* int8: V's rows are a multiple of so many channels. Floats: V has so
 	 * many channels of each tile side by side, and `step` is 1. */
 	int chunk;
@@ -112,7 +112,7 @@ struct vgg_engine {
 	 * fewer tiles at once they come too late, which costs more than V
 	 * from beyond L2. */
 	int least_tiles;
-	int group; /* tiles that gemm takes at a time; 0: any number */
+	int group;	  /* tiles that gemm takes at a time; 0: any number */
 	double byte_cost; /* products in the time of reading one byte */
 	/* Tile sizes, as bits 1 << m; 0: direct. */
 	unsigned int sizes;

@@ -67,9 +67,8 @@ int vgg_conv_parts(const struct vgg_conv *c, const int8_t *weight, int b)
 	if (!c->e->sizes)
 		return 1;
 	for (f = b * block; f < (b + 1) * block && f < c->s.out_c; f++)
-		while (!all_proved(c, weight + (size_t)f * 9 *
-						       (size_t)c->s.in_c,
-				   parts))
+		while (!all_proved(
+			c, weight + (size_t)f * 9 * (size_t)c->s.in_c, parts))
 			parts++;
 	return parts;
 }
@@ -122,7 +121,8 @@ static void correct_bias(const struct vgg_conv *c, struct vgg_finish_s8 *f,
 			 const int8_t *w, int n)
 {
 	size_t taps = (size_t)(c->s.in_c * c->s.win.kernel_h *
-			       c->s.win.kernel_w), k;
+			       c->s.win.kernel_w),
+	       k;
 	uint32_t sum;
 	int i;
 
@@ -169,9 +169,10 @@ void vgg_conv_pack_s8(const struct vgg_conv *c, int b,
 			n);
 	if (c->e->unsigned_v)
 		correct_bias(c, f,
-			     k->weight + (size_t)first * (size_t)(c->s.in_c *
-						c->s.win.kernel_h *
-						c->s.win.kernel_w),
+			     k->weight + (size_t)first *
+						 (size_t)(c->s.in_c *
+							  c->s.win.kernel_h *
+							  c->s.win.kernel_w),
 			     n);
 }
 
@@ -208,13 +209,13 @@ static void add_outputs(const struct vgg_class *t, const char *m, size_t m_step,
 			for (i = 0; i < ph; i++)
 				for (j = 0; j < pw; j++)
 					sum += (uint32_t)(matrix(t->mh, y, i) *
-							  matrix(t->mw, x,
-								 j)) *
+							  matrix(t->mw, x, j)) *
 					       *(const uint32_t
-							 *)(m + m_step * (size_t)(i * pw +
-										  j));
-			acc[y * t->mw + x] +=
-				(int32_t)(sum * inverse) >> shift;
+							 *)(m +
+							    m_step *
+								    (size_t)(i * pw +
+									     j));
+			acc[y * t->mw + x] += (int32_t)(sum * inverse) >> shift;
 		}
 }
 
@@ -242,15 +243,16 @@ static void put(const struct vgg_class *t, const struct vgg_store *s, int i,
 			int8_t *to = (int8_t *)s->out + (size_t)y * s->pitch +
 				     (size_t)x * s->pixel + i;
 
-			*to = s->pool ? pooled(f, i,
-					       acc + 2 * (y * t->mw + x),
-					       t->mw) :
-					vgg_finish_one(f, i, acc[y * t->mw + x]);
+			*to = s->pool ?
+				      pooled(f, i, acc + 2 * (y * t->mw + x),
+					     t->mw) :
+				      vgg_finish_one(f, i, acc[y * t->mw + x]);
 		}
 }
 
-struct vgg_gemm vgg_conv_part(const struct vgg_conv *c, const struct vgg_gemm *g,
-			      int parts, int i, size_t part_step)
+struct vgg_gemm vgg_conv_part(const struct vgg_conv *c,
+			      const struct vgg_gemm *g, int parts, int i,
+			      size_t part_step)
 {
 	int k = part_start(c, parts, i);
 	struct vgg_gemm part = *g;

@@ -48,8 +48,8 @@ void vgg_ready_f32_init(struct vgg_ready_f32 *r,
 			const struct vgg_conv_f32 *k, size_t cache)
 {
 	struct vgg_conv_shape s = shape_of(k);
-	bool winograd = vgg_conv_is_winograd(&s) &&
-			k->in_c >= WINOGRAD_LEAST && !vgg_disabled("winograd");
+	bool winograd = vgg_conv_is_winograd(&s) && k->in_c >= WINOGRAD_LEAST &&
+			!vgg_disabled("winograd");
 
 	*r = (struct vgg_ready_f32){ .k = *k };
 	s.pool = winograd && k->has_pool && vgg_conv_can_pool(&k->pool);

@@ -15,9 +15,10 @@
 #define PIXELS_MAX (VGG_TILE_MAX + 2)
 
 /* Interpolation points 0, 1, -1 and infinity; 2, -2; 1/2, -1/2. */
-static const float g2[][3] = {
-	{ 1, 0, 0 }, { 0.5f, 0.5f, 0.5f }, { 0.5f, -0.5f, 0.5f }, { 0, 0, 1 }
-};
+static const float g2[][3] = { { 1, 0, 0 },
+			       { 0.5f, 0.5f, 0.5f },
+			       { 0.5f, -0.5f, 0.5f },
+			       { 0, 0, 1 } };
 static const float g4[][3] = {
 	{ 1.0f / 4, 0, 0 },
 	{ -1.0f / 6, -1.0f / 6, -1.0f / 6 },
@@ -36,9 +37,10 @@ static const float g6[][3] = {
 	{ 32.0f / 45, -16.0f / 45, 8.0f / 45 },
 	{ 0, 0, 1 },
 };
-static const int16_t i2[][3] = {
-	{ 2, 0, 0 }, { 1, 1, 1 }, { 1, -1, 1 }, { 0, 0, 2 }
-};
+static const int16_t i2[][3] = { { 2, 0, 0 },
+				 { 1, 1, 1 },
+				 { 1, -1, 1 },
+				 { 0, 0, 2 } };
 static const int16_t i4[][3] = {
 	{ 6, 0, 0 }, { -4, -4, -4 }, { -4, 4, -4 },
 	{ 1, 2, 4 }, { 1, -2, 4 },   { 0, 0, 6 },
@@ -98,11 +100,12 @@ static void winograd_s8(const struct vgg_conv *c, const int8_t *w, int mh,
 		for (i = 0; i < 3; i++)
 			for (j = 0; j < 3; j++)
 				for (k = 0; k < n; k++)
-					half[j][k] = (int16_t)(
-						half[j][k] +
-						gh[y][i] *
-							w[(i * 3 + j) * c_all +
-							  k0 + k]);
+					half[j][k] =
+						(int16_t)(half[j][k] +
+							  gh[y][i] *
+								  w[(i * 3 +
+								     j) * c_all +
+								    k0 + k]);
 		for (x = 0; x < mw + 2; x++) {
 			memset(one, 0, sizeof(one));
 			for (j = 0; j < 3; j++)
@@ -110,8 +113,8 @@ static void winograd_s8(const struct vgg_conv *c, const int8_t *w, int mh,
 					one[k] = (int16_t)(one[k] +
 							   gw[x][j] *
 								   half[j][k]);
-			put_s8(c, one, n, to + place(c, y * (mw + 2) + x, k0,
-						     f));
+			put_s8(c, one, n,
+			       to + place(c, y * (mw + 2) + x, k0, f));
 		}
 	}
 }
@@ -128,16 +131,16 @@ static void winograd_f32(const struct vgg_conv *c, const float *w, int mh,
 		for (i = 0; i < 3; i++)
 			for (j = 0; j < 3; j++)
 				for (k = 0; k < n; k++)
-					half[j][k] += gh[y][i] *
-						      w[(i * 3 + j) * c_all +
-							k0 + k];
+					half[j][k] +=
+						gh[y][i] *
+						w[(i * 3 + j) * c_all + k0 + k];
 		for (x = 0; x < mw + 2; x++) {
 			memset(one, 0, sizeof(one));
 			for (j = 0; j < 3; j++)
 				for (k = 0; k < n; k++)
 					one[k] += gw[x][j] * half[j][k];
-			put_f32(c, one, n, to + place(c, y * (mw + 2) + x, k0,
-						     f));
+			put_f32(c, one, n,
+				to + place(c, y * (mw + 2) + x, k0, f));
 		}
 	}
 }
@@ -149,8 +152,8 @@ static void plain(const struct vgg_conv *c, const char *w, int f, char *to)
 
 	for (k = 0; k < n; k++) {
 		int step = c->e->step;
-		size_t at = place(c, 0, k / step * step, f) +
-			    (size_t)(k % step);
+		size_t at =
+			place(c, 0, k / step * step, f) + (size_t)(k % step);
 
 		if (c->e->elem == 1)
 			((int8_t *)to)[at] = ((const int8_t *)w)[k];
@@ -165,13 +168,12 @@ void vgg_conv_pack_class(const struct vgg_conv *c, const void *weight, int b,
 			 int mh, int mw, char *to)
 {
 	const struct vgg_engine *e = c->e;
-	size_t filter = (size_t)(c->s.in_c * c->s.win.kernel_h *
-				 c->s.win.kernel_w) *
-			(e->is_float ? sizeof(float) : 1);
+	size_t filter =
+		(size_t)(c->s.in_c * c->s.win.kernel_h * c->s.win.kernel_w) *
+		(e->is_float ? sizeof(float) : 1);
 	int positions = mh == 1 ? 1 : (mh + 2) * (mw + 2), f, k, n;
 
-	memset(to, 0,
-	       (size_t)positions * (size_t)(c->k * e->block * e->elem));
+	memset(to, 0, (size_t)positions * (size_t)(c->k * e->block * e->elem));
 	for (f = 0; f < e->block && b * e->block + f < c->s.out_c; f++) {
 		const char *w = (const char *)weight +
 				(size_t)(b * e->block + f) * filter;

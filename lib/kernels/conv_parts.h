@@ -65,8 +65,9 @@ int vgg_conv_parts(const struct vgg_conv *c, const int8_t *weight, int b);
 /* No filter of c needs more. */
 int vgg_conv_most_parts(const struct vgg_conv *c);
 /* Part i, as g does the whole: to M at i * part_step. */
-struct vgg_gemm vgg_conv_part(const struct vgg_conv *c, const struct vgg_gemm *g,
-			      int parts, int i, size_t part_step);
+struct vgg_gemm vgg_conv_part(const struct vgg_conv *c,
+			      const struct vgg_gemm *g, int parts, int i,
+			      size_t part_step);
 /* One tile, whose parts s->m points to. */
 void vgg_conv_store_far(const struct vgg_class *t, const struct vgg_store *s);
 

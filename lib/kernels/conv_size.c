@@ -73,7 +73,8 @@ static size_t class_offset(const struct vgg_conv *c, int mh, int mw)
 				continue;
 			if (h == mh && w == mw)
 				return bytes;
-			bytes += (size_t)(vgg_positions_of(h) * vgg_positions_of(w)) *
+			bytes += (size_t)(vgg_positions_of(h) *
+					  vgg_positions_of(w)) *
 				 (size_t)c->k * filters * (size_t)c->e->elem;
 		}
 	return bytes;
@@ -183,8 +184,8 @@ static void size_steps(const struct vgg_conv *c, struct vgg_class *t, int tiles,
 	int most = most_tiles(c, t, tiles, workers), group = c->e->group;
 
 	t->steps = (tiles + most - 1) / most;
-	t->by_position = !c->e->least_tiles && bytes_by_position(c, t, tiles) <
-						       bytes_by_block(c, t);
+	t->by_position = !c->e->least_tiles &&
+			 bytes_by_position(c, t, tiles) < bytes_by_block(c, t);
 	if (t->by_position)
 		t->steps = 1;
 	/* Blocks of equal sizes. */
@@ -215,7 +216,7 @@ static void lay_out(const struct vgg_conv *c, struct vgg_class *t)
 }
 
 void vgg_size_class(const struct vgg_conv *c, struct vgg_class *t, int tiles,
-		       int workers)
+		    int workers)
 {
 	size_steps(c, t, tiles, workers);
 	lay_out(c, t);

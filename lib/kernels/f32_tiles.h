@@ -197,10 +197,9 @@ INLINE vec finished(const struct finish *f, vec y)
 INLINE vec pooled(const struct finish *f, const vec *above, const vec *below)
 {
 	if (f->affine)
-		return larger(larger(finished(f, above[0]),
-				     finished(f, above[1])),
-			      larger(finished(f, below[0]),
-				     finished(f, below[1])));
+		return larger(
+			larger(finished(f, above[0]), finished(f, above[1])),
+			larger(finished(f, below[0]), finished(f, below[1])));
 	return finished(f, larger(larger(above[0], above[1]),
 				  larger(below[0], below[1])));
 }
@@ -311,14 +310,14 @@ INLINE void store_tile(const struct vgg_store *s, int mh, int mw)
 	}
 }
 
-#define TILE(mh, mw)                                                  \
-	static void load_##mh##x##mw(const struct vgg_load *l)        \
-	{                                                             \
-		load_tile(l, mh, mw);                                 \
-	}                                                             \
-	static void store_##mh##x##mw(const struct vgg_store *s)      \
-	{                                                             \
-		store_tile(s, mh, mw);                                \
+#define TILE(mh, mw)                                             \
+	static void load_##mh##x##mw(const struct vgg_load *l)   \
+	{                                                        \
+		load_tile(l, mh, mw);                            \
+	}                                                        \
+	static void store_##mh##x##mw(const struct vgg_store *s) \
+	{                                                        \
+		store_tile(s, mh, mw);                           \
 	}
 TILE(6, 6)
 TILE(6, 4)
@@ -332,8 +331,14 @@ TILE(2, 2)
 #undef TILE
 
 /* The tables of struct vgg_engine. */
-#define ROW(f, mh) { [1] = f##_##mh##x2, [2] = f##_##mh##x4, [3] = f##_##mh##x6 }
-#define TABLE(f) { [1] = ROW(f, 2), [2] = ROW(f, 4), [3] = ROW(f, 6) }
+#define ROW(f, mh)                                                         \
+	{                                                                  \
+		[1] = f##_##mh##x2, [2] = f##_##mh##x4, [3] = f##_##mh##x6 \
+	}
+#define TABLE(f)                                                  \
+	{                                                         \
+		[1] = ROW(f, 2), [2] = ROW(f, 4), [3] = ROW(f, 6) \
+	}
 
 /* A direct convolution's sums are what they are; `cols` pixels of them. */
 static void store_direct(const struct vgg_store *s)
@@ -348,8 +353,7 @@ static void store_direct(const struct vgg_store *s)
 		for (x = 0; x < s->cols; x++, m += BLOCK * sizeof(float))
 			put(s->out + (size_t)x * s->pixel +
 				    (size_t)v * sizeof(vec),
-			    finished(&f, load_vec(m)),
-			    s->channels - v * LANES);
+			    finished(&f, load_vec(m)), s->channels - v * LANES);
 	}
 }
 
@@ -402,9 +406,9 @@ INLINE void multiply(const char *u, const char *v, size_t v_chunk, char *m,
 		for (t = 0; t < tiles; t++)
 #pragma GCC unroll 4
 			for (i = 0; i < VECTORS; i++)
-				acc[t][i] = load_vec(
-					m + (t * VECTORS + i) *
-						    (int)sizeof(vec));
+				acc[t][i] =
+					load_vec(m + (t * VECTORS + i) *
+							     (int)sizeof(vec));
 	for (; fours >= LANES / 4; fours -= LANES / 4, v += v_chunk)
 #pragma GCC unroll 4
 		for (i = 0; i < LANES; i += 4, w += 4 * BLOCK)
@@ -420,12 +424,11 @@ INLINE void multiply(const char *u, const char *v, size_t v_chunk, char *m,
 }
 
 /* One function for each number of tiles; the registers are what it is about. */
-#define MULTIPLY(n)                                                          \
-	static void multiply_##n(const char *u, const char *v,               \
-				 size_t v_chunk, char *m, size_t fours,      \
-				 bool add)                                   \
-	{                                                                    \
-		multiply(u, v, v_chunk, m, fours, add, n);                   \
+#define MULTIPLY(n)                                                            \
+	static void multiply_##n(const char *u, const char *v, size_t v_chunk, \
+				 char *m, size_t fours, bool add)              \
+	{                                                                      \
+		multiply(u, v, v_chunk, m, fours, add, n);                     \
 	}
 MULTIPLY(1)
 MULTIPLY(2)
@@ -443,11 +446,11 @@ MULTIPLY(12)
 #endif
 
 static multiply_fn *const multiplies[TILES + 1] = {
-	NULL,	    multiply_1,	 multiply_2,  multiply_3, multiply_4,
-	multiply_5, multiply_6,
+	NULL,	     multiply_1,  multiply_2, multiply_3,
+	multiply_4,  multiply_5,  multiply_6,
 #if TILES > 6
-	multiply_7, multiply_8,	 multiply_9,  multiply_10, multiply_11,
-	multiply_12,
+	multiply_7,  multiply_8,  multiply_9, multiply_10,
+	multiply_11, multiply_12,
 #endif
 };
 #endif
@@ -504,44 +507,44 @@ INLINE float sum_of(vec v)
 	return sum;
 }
 
-#define ROWS 4	/* at a time, so that x is read less often */
-#define SUMS 2	/* for each, as an addition takes longer than its issue */
+#define ROWS 4 /* at a time, so that x is read less often */
+#define SUMS 2 /* for each, as an addition takes longer than its issue */
 
-#define DOT(type, w_type)                                                     \
-	INLINE void dot_rows_##type(const float *x, const w_type *w,          \
-				    size_t n, int rows, float *acc)           \
-	{                                                                     \
-		vec part[ROWS][SUMS] = { { { 0 } } };                         \
-		size_t i, r;                                                  \
-		int s;                                                        \
-                                                                              \
-		for (i = 0; i + SUMS * LANES <= n; i += SUMS * LANES)         \
-			_Pragma("GCC unroll 4")                               \
-			for (s = 0; s < SUMS; s++) {                          \
-				vec a = load_vec(x + i + s * LANES);          \
-                                                                              \
-				_Pragma("GCC unroll 8")                       \
-				for (r = 0; r < (size_t)rows; r++)            \
-					part[r][s] +=                         \
-						a * weights_##type(           \
-							    w + r * n,        \
-							    i + (size_t)s *   \
-								    LANES);   \
-			}                                                     \
-		for (r = 0; r < (size_t)rows; r++)                            \
-			acc[r] = sum_of(part[r][0] + part[r][1]);             \
-		for (; i < n; i++)                                            \
-			for (r = 0; r < (size_t)rows; r++)                    \
-				acc[r] += x[i] * one_##type(w + r * n, i);    \
-	}                                                                     \
-                                                                              \
-	static void dot_##type(const float *x, const w_type *w, size_t n,     \
-			       int rows, float *acc)                          \
-	{                                                                     \
+#define DOT(type, w_type)                                                      \
+	INLINE void dot_rows_##type(const float *x, const w_type *w, size_t n, \
+				    int rows, float *acc)                      \
+	{                                                                      \
+		vec part[ROWS][SUMS] = { { { 0 } } };                          \
+		size_t i, r;                                                   \
+		int s;                                                         \
+                                                                               \
+		for (i = 0; i + SUMS * LANES <= n; i += SUMS * LANES)          \
+			_Pragma("GCC unroll 4") for (s = 0; s < SUMS; s++)     \
+			{                                                      \
+				vec a = load_vec(x + i + s * LANES);           \
+                                                                               \
+				_Pragma("GCC unroll 8") for (r = 0;            \
+							     r < (size_t)rows; \
+							     r++)              \
+					part[r][s] +=                          \
+					a *                                    \
+					weights_##type(w + r * n,              \
+						       i + (size_t)s * LANES); \
+			}                                                      \
+		for (r = 0; r < (size_t)rows; r++)                             \
+			acc[r] = sum_of(part[r][0] + part[r][1]);              \
+		for (; i < n; i++)                                             \
+			for (r = 0; r < (size_t)rows; r++)                     \
+				acc[r] += x[i] * one_##type(w + r * n, i);     \
+	}                                                                      \
+                                                                               \
+	static void dot_##type(const float *x, const w_type *w, size_t n,      \
+			       int rows, float *acc)                           \
+	{                                                                      \
 		for (; rows >= ROWS; rows -= ROWS, w += ROWS * n, acc += ROWS) \
-			dot_rows_##type(x, w, n, ROWS, acc);                  \
-		for (; rows > 0; rows--, w += n, acc++)                       \
-			dot_rows_##type(x, w, n, 1, acc);                     \
+			dot_rows_##type(x, w, n, ROWS, acc);                   \
+		for (; rows > 0; rows--, w += n, acc++)                        \
+			dot_rows_##type(x, w, n, 1, acc);                      \
 	}
 DOT(f32, float)
 DOT(f16, uint16_t)
@@ -551,29 +554,18 @@ DOT(f16, uint16_t)
 #define GEMM_IN_ORDER gemm
 #endif
 
-#define winograd_engine                              \
-	{                                            \
-		.elem = sizeof(float),               \
-		.step = 1,                           \
-		.chunk = LANES,                      \
-		.block = BLOCK,                      \
-		.is_float = true,                    \
-		.byte_cost = BYTE_COST,              \
-		.sizes = 1 << 6 | 1 << 4 | 1 << 2,   \
-		.load_f32 = TABLE(load),             \
-		.gemm = { gemm, GEMM_IN_ORDER },     \
-		.store = TABLE(store),               \
+#define winograd_engine                                                     \
+	{                                                                   \
+		.elem = sizeof(float), .step = 1, .chunk = LANES,           \
+		.block = BLOCK, .is_float = true, .byte_cost = BYTE_COST,   \
+		.sizes = 1 << 6 | 1 << 4 | 1 << 2, .load_f32 = TABLE(load), \
+		.gemm = { gemm, GEMM_IN_ORDER }, .store = TABLE(store),     \
 	}
-#define direct_engine                                \
-	{                                            \
-		.elem = sizeof(float),               \
-		.step = 1,                           \
-		.chunk = LANES,                      \
-		.block = BLOCK,                      \
-		.is_float = true,                    \
-		.byte_cost = BYTE_COST,              \
-		.gemm = { gemm, GEMM_IN_ORDER },     \
-		.store = { { store_direct } },       \
-		.dot_f32 = dot_f32,                  \
-		.dot_f16 = dot_f16,                  \
+#define direct_engine                                                     \
+	{                                                                 \
+		.elem = sizeof(float), .step = 1, .chunk = LANES,         \
+		.block = BLOCK, .is_float = true, .byte_cost = BYTE_COST, \
+		.gemm = { gemm, GEMM_IN_ORDER },                          \
+		.store = { { store_direct } }, .dot_f32 = dot_f32,        \
+		.dot_f16 = dot_f16,                                       \
 	}

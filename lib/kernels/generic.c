@@ -57,8 +57,9 @@ INLINE void multiply(const struct vgg_gemm *g, const char *u, const char *v,
 		u0 = __builtin_convertvector(low, vec32);
 		u1 = __builtin_convertvector(high, vec32);
 		for (t = 0; t < tiles; t++) {
-			int32_t x = ((const int16_t *)(v + (size_t)t *
-							       g->v_pitch))[k];
+			int32_t x =
+				((const int16_t *)(v +
+						   (size_t)t * g->v_pitch))[k];
 
 			acc[t][0] += u0 * x;
 			acc[t][1] += u1 * x;

@@ -54,7 +54,6 @@ INLINE void in_transform(int m, const vec16 *d, vec16 *v)
 	}
 }
 
-
 #ifndef HAVE_WIDEN_SOME
 INLINE vec16 widen_some(const int8_t *p, int n)
 {
@@ -292,23 +291,23 @@ INLINE void store_parts(const struct vgg_store *s, int mh, int mw)
 		}
 }
 
-#define TILE(mh, mw)                                                          \
-	static void load_##mh##x##mw(const void *const *at, int channels,     \
-				     char *v, size_t v_step)                  \
-	{                                                                     \
-		load_tile(at, channels, v, v_step, mh, mw);                   \
-	}                                                                     \
-	static __attribute__((noinline)) void parts_##mh##x##mw(              \
-		const struct vgg_store *s)                                    \
-	{                                                                     \
-		store_parts(s, mh, mw);                                       \
-	}                                                                     \
-	static void store_##mh##x##mw(const struct vgg_store *s)              \
-	{                                                                     \
-		if (s->parts > 1)                                             \
-			parts_##mh##x##mw(s);                                 \
-		else if (!own_store(s, mh, mw))                               \
-			store_tile(s, mh, mw);                                \
+#define TILE(mh, mw)                                                      \
+	static void load_##mh##x##mw(const void *const *at, int channels, \
+				     char *v, size_t v_step)              \
+	{                                                                 \
+		load_tile(at, channels, v, v_step, mh, mw);               \
+	}                                                                 \
+	static __attribute__((noinline)) void parts_##mh##x##mw(          \
+		const struct vgg_store *s)                                \
+	{                                                                 \
+		store_parts(s, mh, mw);                                   \
+	}                                                                 \
+	static void store_##mh##x##mw(const struct vgg_store *s)          \
+	{                                                                 \
+		if (s->parts > 1)                                         \
+			parts_##mh##x##mw(s);                             \
+		else if (!own_store(s, mh, mw))                           \
+			store_tile(s, mh, mw);                            \
 	}
 TILE(4, 4)
 TILE(4, 2)
@@ -317,19 +316,19 @@ TILE(2, 2)
 #undef TILE
 
 /* The tables of struct vgg_engine. */
-#define LOADS                                                 \
-	{                                                     \
+#define LOADS                                                     \
+	{                                                         \
 		[1] = { [1] = load_2x2, [2] = load_2x4 }, [2] = { \
-			[1] = load_4x2,                       \
-			[2] = load_4x4                        \
-		}                                             \
+			[1] = load_4x2,                           \
+			[2] = load_4x4                            \
+		}                                                 \
 	}
-#define STORES                                                  \
-	{                                                       \
+#define STORES                                                      \
+	{                                                           \
 		[1] = { [1] = store_2x2, [2] = store_2x4 }, [2] = { \
-			[1] = store_4x2,                        \
-			[2] = store_4x4                         \
-		}                                               \
+			[1] = store_4x2,                            \
+			[2] = store_4x4                             \
+		}                                                   \
 	}
 
 /* A direct convolution's accumulators are what they are. */

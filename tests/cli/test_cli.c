@@ -32,7 +32,8 @@ static char *mask(const char *s)
 	while (*s) {
 		n = number_length(s);
 		/* A line about this machine. */
-		if (!strncmp(s, "CPU   ", 6) && (to == masked || to[-1] == '\n')) {
+		if (!strncmp(s, "CPU   ", 6) &&
+		    (to == masked || to[-1] == '\n')) {
 			to = stpcpy(to, "CPU           THIS");
 			s += strcspn(s, "\n");
 		} else if (!strncmp(s, test_tmpdir(), tmp)) {
