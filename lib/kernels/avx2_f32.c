@@ -41,7 +41,7 @@ static inline vec load_some(const float *p, int n)
 		p, _mm256_cmpgt_epi32(_mm256_set1_epi32(n), lane));
 }
 
-#include "kernels/f32_tiles.h"
+#include "kernels/f32_inner.h"
 
 const struct vgg_engine vgg_winograd_f32_avx2 = winograd_engine;
 const struct vgg_engine vgg_direct_f32_avx2 = direct_engine;

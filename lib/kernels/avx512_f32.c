@@ -38,7 +38,7 @@ static inline vec load_some(const float *p, int n)
 	return _mm512_maskz_loadu_ps((__mmask16)((1u << n) - 1), p);
 }
 
-#include "kernels/f32_tiles.h"
+#include "kernels/f32_inner.h"
 
 const struct vgg_engine vgg_winograd_f32_avx512 = winograd_engine;
 const struct vgg_engine vgg_direct_f32_avx512 = direct_engine;

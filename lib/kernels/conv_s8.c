@@ -54,7 +54,8 @@ static void init_products(struct vgg_ready_s8 *r)
 	r->c.packed_bytes = (size_t)(r->k.out.c + PRODUCTS - 1) / PRODUCTS;
 }
 
-void vgg_ready_s8_init(struct vgg_ready_s8 *r, const struct vgg_kernels *kernels,
+void vgg_ready_s8_init(struct vgg_ready_s8 *r,
+		       const struct vgg_kernels *kernels,
 		       const struct vgg_conv_s8 *k, size_t cache)
 {
 	struct vgg_conv_shape s = shape_of(k);
@@ -114,14 +115,13 @@ static size_t unpooled(const struct vgg_ready_s8 *r)
 
 size_t vgg_ready_s8_workspace(const struct vgg_ready_s8 *r, int workers)
 {
-	return unpooled(r) +
-	       (r->c.e ? vgg_conv_workspace(&r->c, workers) : 0);
+	return unpooled(r) + (r->c.e ? vgg_conv_workspace(&r->c, workers) : 0);
 }
 
 /* What a task needs. */
 struct run {
 	const struct vgg_ready_s8 *r;
-	struct vgg_conv_s8 k;	/* with data */
+	struct vgg_conv_s8 k; /* with data */
 	struct vgg_pool_s8 pool;
 	struct vgg_conv_range range;
 };
@@ -153,8 +153,8 @@ static int kind_of_weights(const struct vgg_ready_s8 *r, int c0)
 static void look_at_weights(const struct vgg_ready_s8 *r, int c0, size_t taps)
 {
 	int n = r->k.out.c - c0 < PRODUCTS ? r->k.out.c - c0 : PRODUCTS;
-	bool full = memchr(r->k.weight + (size_t)c0 * taps, 0x80,
-			   (size_t)n * taps);
+	bool full =
+		memchr(r->k.weight + (size_t)c0 * taps, 0x80, (size_t)n * taps);
 
 	__atomic_store_n(r->c.packed + c0 / PRODUCTS, full ? FULL : PLAIN,
 			 __ATOMIC_RELAXED);
@@ -218,7 +218,6 @@ static struct vgg_conv_range rows_under(const struct vgg_conv_range *range,
 	return under;
 }
 
-
 static void pool_after(struct run *run, const struct vgg_team *team,
 		       char *workspace)
 {
@@ -235,8 +234,8 @@ static void pool_after(struct run *run, const struct vgg_team *team,
 		.out = run->k.out,
 		.win = r->k.pool,
 	};
-	team->each(team->threads,
-		   (size_t)(run->range.row1 - run->range.row0), pool_row, run);
+	team->each(team->threads, (size_t)(run->range.row1 - run->range.row0),
+		   pool_row, run);
 }
 
 void vgg_ready_s8_run(const struct vgg_ready_s8 *r, const int8_t *in,

@@ -19,14 +19,15 @@ struct vgg_ready_s8 {
 	/* DIRECT and WINOGRAD. DOT: c.packed keeps what runs learn about the
 	 * weights, so it is written to by them; nothing else is set. */
 	struct vgg_conv c;
-	bool pool_after;   /* by the pool kernel, through the workspace */
+	bool pool_after; /* by the pool kernel, through the workspace */
 };
 
 /* `k` without data of in and out; its weights and parameters outlive `r`, if the
  * way is SCALAR or DOT, which use them where they are. `cache`: see conv.h.
  * The bytes to give to r->c.packed (aligned to 64) are in r->c.packed_bytes,
  * which may be 0. */
-void vgg_ready_s8_init(struct vgg_ready_s8 *r, const struct vgg_kernels *kernels,
+void vgg_ready_s8_init(struct vgg_ready_s8 *r,
+		       const struct vgg_kernels *kernels,
 		       const struct vgg_conv_s8 *k, size_t cache);
 /* To be called for each b < vgg_ready_s8_blocks(), after c.packed is set; 0
  * before the others. */

@@ -37,7 +37,7 @@ static inline vec load_some(const float *p, int n)
 
 static vec widen_half(const uint16_t *h);
 
-#include "kernels/f32_tiles.h"
+#include "kernels/f32_inner.h"
 
 static vec widen_half(const uint16_t *h)
 {

@@ -30,7 +30,7 @@ static inline void put(const vec32 *acc, const struct vgg_finish_s8 *f,
 	vst1_s8(to, vgg_neon_requantize(&n, acc[0], acc[1]));
 }
 
-#include "kernels/neon_tile.h"
+#include "kernels/neon_inner.h"
 #include "kernels/s8_inner.h"
 
 static const struct vgg_engine winograd_s8 = {

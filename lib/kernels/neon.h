@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What the files of the neon kernels share: not for others. */
-#ifndef VGG_NEON_H
+#if !defined(VGG_NEON_H) && defined(__aarch64__)
 #define VGG_NEON_H
 
 #include <arm_neon.h>

@@ -145,7 +145,7 @@ asm(
 );
 /* clang-format on */
 #define OWN_MULTIPLY
-#include "kernels/f32_tiles.h"
+#include "kernels/f32_inner.h"
 
 #define MULTIPLY(n) multiply_fn vgg_neon_f32_multiply_##n;
 MULTIPLY(1)

@@ -289,25 +289,25 @@ struct groups {
 		"v22", "v23", "v24", "v25", "v26", "v27", "v28", "v29", "v30", \
 		"v31", "cc", "memory"
 
-#define SIZES(name)                                                      \
-	static void (*const groups_##name[])(const struct groups *) = {  \
-		NULL,                                                    \
-		groups_##name##_1,                                       \
-		groups_##name##_2,                                       \
-		groups_##name##_3,                                       \
-		groups_##name##_4,                                       \
-		groups_##name##_5,                                       \
-		groups_##name##_6,                                       \
-		groups_##name##_7,                                       \
+#define SIZES(name)                                                     \
+	static void (*const groups_##name[])(const struct groups *) = { \
+		NULL,                                                   \
+		groups_##name##_1,                                      \
+		groups_##name##_2,                                      \
+		groups_##name##_3,                                      \
+		groups_##name##_4,                                      \
+		groups_##name##_5,                                      \
+		groups_##name##_6,                                      \
+		groups_##name##_7,                                      \
 	}
-#define CORE(core)                                                       \
-	GROUPS(core, 1)                                                  \
-	GROUPS(core, 2)                                                  \
-	GROUPS(core, 3)                                                  \
-	GROUPS(core, 4)                                                  \
-	GROUPS(core, 5)                                                  \
-	GROUPS(core, 6)                                                  \
-	GROUPS(core, 7)                                                  \
+#define CORE(core)      \
+	GROUPS(core, 1) \
+	GROUPS(core, 2) \
+	GROUPS(core, 3) \
+	GROUPS(core, 4) \
+	GROUPS(core, 5) \
+	GROUPS(core, 6) \
+	GROUPS(core, 7) \
 	SIZES(core)
 CORE(A72);
 CORE(A53);
