@@ -4,6 +4,7 @@
 # make demo       install what is missing, build, classify a shipped image
 # make check      install what is missing, build and run all tests
 # make bench      figures, each beside its peer
+# make bench-cpu  the CPU's kernels beside other libraries [ROUNDS=7] [ARGS=--arm]
 # make arm64      the same programs for arm64                  -> build/arm64/
 # make module     the kernel module for this kernel            -> build/kmod/
 #                 or for others: KERNELS="6.12-arm64 backports-amd64"
@@ -102,7 +103,8 @@ SONAME	:= libvggaccel.so.0
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := all
 .PHONY: all demo check bench arm64 style install deps clean man model tests dtbo \
-	module check-vm vm dkms guest-bench
+	module check-vm vm dkms guest-bench bench-cpu bench-cpu-programs \
+	bench-cpu-counted
 
 all: $(B)/vggctl $(B)/vggsimd $(B)/shapes-draw $(B)/vggaccel.pc
 
@@ -216,6 +218,23 @@ $(TESTS_32): $(B)/tests/kmod/%_32: tests/kmod/%.c $(wildcard tests/kmod/*.h) \
 
 tests: $(TESTS)
 
+# What tests/bench/cpu measures: the library as programs see it; the same inside
+# one program at fixed addresses, for the counting plugins; and these.
+bench-cpu-programs: $(B)/bench/cpu_engine $(B)/bench/a64_mix.so $(B)/bench/a64_cache.so
+bench-cpu-counted: $(B)/bench/cpu_counted
+$(B)/bench/cpu_engine: $(B)/obj/tests/bench/cpu_engine.o $(B)/$(SONAME)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(LDSYS) $< -Wl,-rpath,'$$ORIGIN/..' -L$(B) \
+		-Wl,-rpath-link,$(B) $(LDFLAGS) -lvggaccel -o $@
+$(B)/bench/cpu_counted: $(B)/obj/tests/bench/cpu_engine.o $(B)/libvggaccel.a \
+		$(B)/libvggsim.a
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(LDSYS) -no-pie $^ $(LDFLAGS) $(LIB_LIBS) -o $@
+$(B)/bench/%.so: tests/bench/arm/%.c tests/bench/arm/marked.c \
+		$(wildcard tests/bench/arm/*.h)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(BASE) $(CFLAGS) -shared $(filter %.c,$^) -o $@
+
 # What runs in a guest to be measured.
 BENCH	:= $(B)/bench/guest $(B)/bench/doorbell
 $(B)/bench/%: $(B)/obj/tests/bench/%.o
@@ -275,6 +294,12 @@ bench: all
 	@tests/bench/run
 	@tests/vm/prepare
 	@tests/bench/vm
+
+# Only the CPU's kernels, beside other libraries; tests/bench/cpu --help.
+bench-cpu:
+	@tools/deps build check bench
+	@$(MAKE) -s --no-print-directory -j$$(nproc) all bench-cpu-programs
+	@tests/bench/cpu $(ARGS)
 
 style: all
 	@tools/deps build style
