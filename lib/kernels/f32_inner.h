@@ -14,7 +14,9 @@
  *   vec widen_half(const uint16_t *)	LANES halves to floats
  *   vec load_some(const float *, int n)	n < LANES floats, and zeros
  *
- * and behind it it has winograd_engine and direct_engine, initialisers of struct
+ * and if it does better, OWN_DOT and own_dot_f32(), see below.
+ *
+ * Behind it it has winograd_engine and direct_engine, initialisers of struct
  * vgg_engine. Such files are compiled with contraction: a * b + c is one
  * instruction where there is one, and the transforms are written for it.
  *
@@ -24,6 +26,11 @@
 #include <math.h>
 
 #include "kernels/engines.h"
+
+/* Fully connected: rows at a time, so that x is read less often, and sums for
+ * each, as an addition takes longer than its issue. */
+#define VGG_DOT_ROWS 4
+#define VGG_DOT_SUMS 2
 
 #define VECTORS (BLOCK / LANES)
 #define INLINE static inline __attribute__((always_inline))
@@ -507,18 +514,44 @@ INLINE float sum_of(vec v)
 	return sum;
 }
 
-#define ROWS 4 /* at a time, so that x is read less often */
-#define SUMS 2 /* for each, as an addition takes longer than its issue */
+#define ROWS VGG_DOT_ROWS
+#define SUMS VGG_DOT_SUMS
+
+/* How many of n products of ROWS rows an instruction set adds to `part` in its
+ * own way; the others follow here. */
+#ifndef OWN_DOT
+INLINE size_t own_dot_f32(const float *x, const float *w, size_t n,
+			  vec part[ROWS][SUMS])
+{
+	(void)x;
+	(void)w;
+	(void)n;
+	(void)part;
+	return 0;
+}
+#endif
+
+INLINE size_t own_dot_f16(const float *x, const uint16_t *w, size_t n,
+			  vec part[ROWS][SUMS])
+{
+	(void)x;
+	(void)w;
+	(void)n;
+	(void)part;
+	return 0;
+}
 
 #define DOT(type, w_type)                                                      \
 	INLINE void dot_rows_##type(const float *x, const w_type *w, size_t n, \
 				    int rows, float *acc)                      \
 	{                                                                      \
 		vec part[ROWS][SUMS] = { { { 0 } } };                          \
-		size_t i, r;                                                   \
+		size_t i = 0, r;                                               \
 		int s;                                                         \
                                                                                \
-		for (i = 0; i + SUMS * LANES <= n; i += SUMS * LANES)          \
+		if (rows == ROWS)                                              \
+			i = own_dot_##type(x, w, n, part);                     \
+		for (; i + SUMS * LANES <= n; i += SUMS * LANES)               \
 			_Pragma("GCC unroll 4") for (s = 0; s < SUMS; s++)     \
 			{                                                      \
 				vec a = load_vec(x + i + s * LANES);           \

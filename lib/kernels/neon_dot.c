@@ -140,7 +140,7 @@ static bool usable(void)
 }
 
 const struct vgg_kernels vgg_kernels_neon_dot = {
-	.name = "neon_dot",
+	.name = "neon-dot",
 	.usable = usable,
 	.direct_s8 = &direct_s8,
 	.winograd_f32 = &vgg_winograd_f32_neon,

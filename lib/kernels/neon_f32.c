@@ -3,6 +3,7 @@
  * channels. */
 #ifdef __aarch64__
 #include <arm_neon.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #define LANES 4
@@ -36,6 +37,30 @@ static inline vec widen_half(const uint16_t *h)
 static inline vec load_some(const float *p, int n)
 {
 	return (vec){ p[0], n > 1 ? p[1] : 0, n > 2 ? p[2] : 0, 0 };
+}
+
+/* Four registers by one load. */
+#define OWN_DOT
+static inline size_t own_dot_f32(const float *x, const float *w, size_t n,
+				 vec part[4][2])
+{
+	size_t i;
+	int r;
+
+	for (i = 0; i + 16 <= n; i += 16) {
+		float32x4x4_t a = vld1q_f32_x4(x + i);
+
+#pragma GCC unroll 4
+		for (r = 0; r < 4; r++) {
+			float32x4x4_t b = vld1q_f32_x4(w + (size_t)r * n + i);
+
+			part[r][0] = vfmaq_f32(part[r][0], a.val[0], b.val[0]);
+			part[r][1] = vfmaq_f32(part[r][1], a.val[1], b.val[1]);
+			part[r][0] = vfmaq_f32(part[r][0], a.val[2], b.val[2]);
+			part[r][1] = vfmaq_f32(part[r][1], a.val[3], b.val[3]);
+		}
+	}
+	return i;
 }
 
 /*

@@ -19,7 +19,7 @@ static bool supported(const char *name)
 		       __builtin_cpu_supports("avx512vnni");
 #endif
 #ifdef __aarch64__
-	if (!strcmp(name, "neon_dot")) {
+	if (!strcmp(name, "neon-dot")) {
 		FILE *f = fopen("/proc/self/auxv", "r");
 		uint64_t entry[2];
 		bool has = false;
@@ -44,7 +44,7 @@ TEST(sets_are_named_and_ordered)
 		"avx2",	  "avx512",
 #endif
 #ifdef __aarch64__
-		"neon",	  "neon_dot",
+		"neon",	  "neon-dot",
 #endif
 	};
 	const size_t n = sizeof(names) / sizeof(*names);
