@@ -638,6 +638,10 @@ void client_open(struct client *c, struct daemon *d, bool by_file)
 
 void client_enable(struct client *c)
 {
+	/* Behind a reset the firmware takes its time, and has no rings until
+	 * then. */
+	EXPECT_TRUE(client_reg_becomes(c, VGG_REG_STATUS, VGG_DEV_READY,
+				       VGG_DEV_READY));
 	memset(c->mem + PAGE_CQ * CLIENT_PAGE, 0, CLIENT_PAGE);
 	client_set_reg(c, VGG_REG_SQ_BASE_LO,
 		       (uint32_t)(CLIENT_BUS + PAGE_SQ * CLIENT_PAGE));
