@@ -12,9 +12,14 @@
  * load gathers the values under the kernel. One driver (conv.c) walks the tiles;
  * what differs between instruction sets and number types is a struct vgg_engine.
  *
- * What is slow on small machines is DRAM, not the multiplier: the driver works
- * in blocks of tiles whose V stays in the L2 cache while all weights stream by,
- * so that neither V nor M ever leaves it and weights are read once per block.
+ * What is slow on small machines is DRAM, not the multiplier. conv_size.c takes
+ * the cheaper of two orders: in blocks of tiles whose V stays in the L2 cache
+ * while all weights stream by, so that neither V nor M leaves it and weights are
+ * read once per block; or, where that would be often, all tiles at once, position
+ * by position: weights are read once, V and M pass through DRAM.
+ *
+ * Others: conv_pack.c orders weights, conv_care.c proves that int8 is exact,
+ * conv_s8.c and conv_f32.c choose the way of a layer.
  */
 #ifndef VGG_CONV_H
 #define VGG_CONV_H
@@ -69,7 +74,7 @@ struct vgg_gemm {
 	size_t u_step, v_step, v_pitch, v_chunk, m_step;
 	int positions, tiles;
 	int k;	  /* channels, a multiple of engine->step */
-	bool add; /* onto M, which is overwritten otherwise */
+	bool add; /* onto M, which is overwritten otherwise; floats only */
 };
 
 /* One tile of the input as floats: `at` are its pixels, [m+2][m+2]. Nothing

@@ -81,12 +81,6 @@ static size_t class_offset(const struct vgg_conv *c, int mh, int mw)
 }
 
 /*
- * Cost, in products of which a CPU does one per channel and cycle of its pipes:
- * those of the matrices, the transforms' instructions, and what might be done
- * while bytes come from DRAM.
- */
-
-/*
  * Tiles of `tile` bytes each that fit `room` together with the lines of the
  * output that a block of filters touches, int8: one line of each pixel. Pixels
  * lie out_c bytes apart, and where that is a power of two, as it mostly is, their
@@ -246,6 +240,11 @@ static double transforms(const struct vgg_conv *c, const struct vgg_class *t)
 	return (double)in * c->s.in_c + (double)out * c->s.out_c;
 }
 
+/*
+ * Cost, in products of which a CPU does one per channel and cycle of its pipes:
+ * those of the matrices, the transforms' instructions, and what might be done
+ * while bytes come from DRAM.
+ */
 static double cost(const struct vgg_conv *c, unsigned int h, unsigned int w)
 {
 	double filters = (double)c->blocks * c->e->block, sum = 0, bytes;

@@ -119,11 +119,6 @@ static inline int vgg_requantize(int32_t acc, const struct vgg_qparam *p,
 	return t > hi ? hi : (int)t;
 }
 
-/* sum of a * b, in several partial sums */
-float vgg_dot_f32(const float *a, const float *b, size_t n);
-/* The same with half-precision b. */
-float vgg_dot_f16(const float *a, const uint16_t *b, size_t n);
-
 /* IEEE half precision to single, exactly. */
 float vgg_half_to_float(uint16_t h);
 /* To the nearest, ties to even; overflow gives infinity. */

@@ -1,24 +1,8 @@
 // SPDX-License-Identifier: MIT
-/* Half precision, and dot products by the best variant. Convolutions: conv_f32.c. */
+/* Half precision to single and back. */
 #include <string.h>
 
-#include "kernels/conv_f32.h"
-
-float vgg_dot_f32(const float *a, const float *b, size_t n)
-{
-	float sum;
-
-	vgg_direct_f32(vgg_kernels_best())->dot_f32(a, b, n, 1, &sum);
-	return sum;
-}
-
-float vgg_dot_f16(const float *a, const uint16_t *b, size_t n)
-{
-	float sum;
-
-	vgg_direct_f32(vgg_kernels_best())->dot_f16(a, b, n, 1, &sum);
-	return sum;
-}
+#include "kernels/kernels.h"
 
 static float float_from(uint32_t bits)
 {
