@@ -58,7 +58,7 @@ SIM_INC	:= -Ifirmware-sim -Ikmod/include
 CLI_INC	:= -Ilib/include
 TEST_INC := $(LIB_INC) -Itests/harness -Itests -Itools/shapes
 
-LIB_LIBS := -ljansson -lprotobuf-c -lturbojpeg -lpng -lpthreadpool -lmd -lz \
+LIB_LIBS := -ljansson -lprotobuf-c -lturbojpeg -lpng -lmd -lz \
 	    -ldrm -lpci -luring -lm -lpthread
 
 # What only the daemon needs is in an archive of its own.

@@ -55,10 +55,11 @@ struct pack {
 	const float *weight;
 };
 
-static void pack_block(void *ctx, size_t block)
+static void pack_block(void *ctx, int worker, size_t block)
 {
 	const struct pack *p = ctx;
 
+	(void)worker;
 	vgg_ready_f32_pack(p->ready, p->weight, (int)block);
 }
 

@@ -93,7 +93,7 @@ static void conv_images(const struct vgg_f32_step *s)
 #define FC_CHANNELS 16 /* per task */
 
 /* Some outputs of all vectors: weights are read once. */
-static void fc_channels(void *ctx, size_t task)
+static void fc_channels(void *ctx, int worker, size_t task)
 {
 	const struct vgg_f32_step *s = ctx;
 	const struct vgg_layer *l = s->layer;
@@ -105,6 +105,7 @@ static void fc_channels(void *ctx, size_t task)
 	size_t first = task * FC_CHANNELS, rows = out_c - first;
 	float sum[FC_CHANNELS];
 
+	(void)worker;
 	rows = rows < FC_CHANNELS ? rows : FC_CHANNELS;
 	for (n = 0; n < batch; n++) {
 		if (l->weight.dtype == VGG_F32)
@@ -182,7 +183,7 @@ struct pool {
 	float *to;
 };
 
-static void pool_row(void *ctx, size_t row)
+static void pool_row(void *ctx, int worker, size_t row)
 {
 	const struct pool *p = ctx;
 	int64_t image = (int64_t)row / p->out[0], y = (int64_t)row % p->out[0];
@@ -190,6 +191,7 @@ static void pool_row(void *ctx, size_t row)
 	float *to = p->to + (int64_t)row * p->out[1] * p->out[2];
 	int64_t x;
 
+	(void)worker;
 	for (x = 0; x < p->out[1]; x++)
 		pool_pixel(p->layer, p->win, p->in, y, x, from,
 			   to + x * p->out[2]);

@@ -96,11 +96,12 @@ static size_t divide(struct tasks *t, const struct vgg_image_s8 *out)
 	       (size_t)((out->h + t->row_step - 1) / t->row_step);
 }
 
-static void pool_task(void *ctx, size_t task)
+static void pool_task(void *ctx, int worker, size_t task)
 {
 	struct tasks *t = ctx;
 	struct part p = part_of(t, task);
 
+	(void)worker;
 	t->x->kernels->pool(&t->pool, p.row0, p.row1, p.c0, p.c1);
 }
 
@@ -122,10 +123,11 @@ static void run_pool(struct tasks *t, const struct vgg_int8 *x, unsigned int i)
 	vgg_parallel(x->o.threads, divide(t, &t->pool.out), pool_task, t);
 }
 
-static void affine_task(void *ctx, size_t row)
+static void affine_task(void *ctx, int worker, size_t row)
 {
 	struct tasks *t = ctx;
 
+	(void)worker;
 	t->x->kernels->affine(&t->affine, (int)row, (int)row + 1);
 }
 
@@ -145,10 +147,11 @@ static void run_affine(struct tasks *t, const struct vgg_int8 *x,
 	vgg_parallel(x->o.threads, (size_t)t->affine.out.h, affine_task, t);
 }
 
-static void lrn_task(void *ctx, size_t row)
+static void lrn_task(void *ctx, int worker, size_t row)
 {
 	struct tasks *t = ctx;
 
+	(void)worker;
 	t->x->kernels->lrn(&t->lrn, (int)row, (int)row + 1);
 }
 
@@ -241,8 +244,9 @@ static size_t round_up(size_t n)
 	return (n + 63) / 64 * 64;
 }
 
-static void pack_block(void *ctx, size_t b)
+static void pack_block(void *ctx, int worker, size_t b)
 {
+	(void)worker;
 	vgg_ready_s8_pack(ctx, (int)b);
 }
 

@@ -1,36 +1,16 @@
 // SPDX-License-Identifier: MIT
 /* See team.h. */
-#include <stdatomic.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 
 #include "run/team.h"
 #include "util/cpu.h"
 
-struct queue {
-	atomic_size_t next;
-	size_t n;
-	void (*fn)(void *ctx, int worker, size_t i);
-	void *ctx;
-};
-
-static void work(void *ctx, size_t worker)
-{
-	struct queue *q = ctx;
-	size_t i;
-
-	while ((i = atomic_fetch_add_explicit(&q->next, 1,
-					      memory_order_relaxed)) < q->n)
-		q->fn(q->ctx, (int)worker, i);
-}
-
 static void each(void *threads, size_t n,
 		 void (*fn)(void *ctx, int worker, size_t i), void *ctx)
 {
-	struct queue q = { .n = n, .fn = fn, .ctx = ctx };
-	size_t workers = (size_t)vgg_threads_count(threads);
-
-	vgg_parallel(threads, n < workers ? n : workers, work, &q);
+	vgg_parallel(threads, n, fn, ctx);
 }
 
 struct vgg_team vgg_team_of(struct vgg_threads *threads)

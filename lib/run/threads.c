@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: MIT
 /*
- * See threads.h. pthreadpool starts, wakes and joins the threads: they spin for
- * a while before they sleep, which the ~250 short regions of an inference need.
- * What it is not left to do:
+ * See threads.h. Threads that wait for the ~30 short regions of an inference,
+ * and what a pool for that needs (pthreadpool, of Debian 12, has none of it):
  *
- * Dividing the work. It gives each thread an equal share, and whoever is done
- * steals from the others' far ends. A72 and A53 differ by a factor of two or
- * more, so most of the work would be stolen, index by index, from where no
- * prefetcher expects it. Here each thread takes the next index of one counter:
- * as dynamic, and neighbours work on neighbouring tiles. Its *_with_uarch
- * calls tell the core type once per region; a task that wants to know asks
- * vgg_cluster_here(), as the scheduler moves threads also within a region.
+ * No waiting for who isn't needed. A region ends when its indices are done, be
+ * it that a worker never came: on a busy machine a CPU may be someone else's for
+ * milliseconds, and that worker would be waited for in every region. Entering
+ * and leaving is counted in one word, the gate.
+ *
+ * Own shares. Each worker has a number and begins with its own share of the
+ * indices, the same in each region of equal size: what it wrote in the last
+ * region is what it reads in the next, and memory of a worker stays in its
+ * core's cache. A72 and A53 differ by a factor of two or more, so whoever is
+ * done takes from the far end of another's share.
  *
  * Affinity. No thread is pinned to a CPU: the kernel places them by capacity
  * and load, and sees other processes, which we don't. It is slow to learn that
@@ -20,16 +22,13 @@
  * creating thread has: taskset -a and cpusets may change it later, and nothing
  * here sets it again. The calling thread is the application's; its mask is
  * never changed.
- *
- * Failing. pthreadpool waits for ever if one of its threads can't be started.
- * So as many are started before, for trial.
  */
 #include <pthread.h>
-#include <pthreadpool.h>
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <sys/syscall.h>
+#include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "run/threads.h"
@@ -38,30 +37,223 @@
 
 #define THREADS_MAX 256
 
-struct vgg_threads {
-	pthreadpool_t pool; /* NULL: the calling thread alone */
-	int count;
-	uint32_t flags;
+/* How long a worker looks for the next region before it sleeps: longer than
+ * what lies between two of an inference, shorter than a user notices. */
+#define SPIN_NS 300000
+
+/* Indices that nobody has begun: `end` << 32 | `next`. */
+struct share {
+	_Alignas(64) atomic_uint_fast64_t left;
 };
 
 /* One region: what its threads share. */
 struct region {
-	atomic_size_t next;
-	size_t n;
-	void (*fn)(void *, size_t);
+	void (*fn)(void *, int, size_t);
 	void *ctx;
 };
 
-/* A pool being made, by a thread of its own where it needs another mask. */
-struct birth {
-	int count;
-	const cpu_set_t *place; /* NULL: the creating thread's */
-	pthreadpool_t pool;
+struct worker {
+	struct vgg_threads *all;
+	pthread_t thread;
+	int number;
 };
+
+struct vgg_threads {
+	int count;	      /* the caller is one of them, number 0 */
+	bool crowded;	      /* more threads than CPUs */
+	pthread_mutex_t turn; /* of callers */
+	struct region region;
+	/* `round` << 32 | OPEN | workers inside. A worker enters once per round,
+	 * while it is open, and the caller leaves when none is inside. */
+	_Alignas(64) atomic_uint_fast64_t gate;
+	_Alignas(64) atomic_int sleepers;
+	atomic_bool stop;
+	pthread_mutex_t lock; /* of `wake` */
+	pthread_cond_t wake;
+	struct share share[THREADS_MAX];
+	struct worker worker[THREADS_MAX];
+};
+
+#define OPEN ((uint_fast64_t)1 << 31)
+#define ROUND ((uint_fast64_t)1 << 32)
 
 /* Within a task of whichever pool. Of any and not only of the same one: two
  * pools whose tasks use each other would wait for each other. */
 static _Thread_local bool inside;
+
+static uint64_t now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+}
+
+/*
+ * The region.
+ */
+
+/* The next of one's own share, or the last of another's. */
+static bool take(struct share *share, bool own, size_t *i)
+{
+	uint_fast64_t left =
+		atomic_load_explicit(&share->left, memory_order_relaxed);
+	uint_fast64_t next, end, rest;
+
+	do {
+		next = left & UINT32_MAX;
+		end = left >> 32;
+		if (next == end)
+			return false;
+		rest = own ? left + 1 : left - ROUND;
+	} while (!atomic_compare_exchange_weak_explicit(
+		&share->left, &left, rest, memory_order_relaxed,
+		memory_order_relaxed));
+	*i = own ? next : end - 1;
+	return true;
+}
+
+static void drain(struct vgg_threads *t, int number)
+{
+	const struct region r = t->region;
+	int step;
+	size_t i;
+
+	inside = true;
+	for (step = 0; step < t->count; step++)
+		while (take(&t->share[(number + step) % t->count], !step, &i))
+			r.fn(r.ctx, number, i);
+	inside = false;
+}
+
+static void alone(size_t n, void (*fn)(void *, int, size_t), void *ctx)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		fn(ctx, 0, i);
+}
+
+static void deal_out(struct vgg_threads *t, size_t n)
+{
+	size_t workers = (size_t)t->count, i;
+
+	for (i = 0; i < workers; i++)
+		atomic_store_explicit(&t->share[i].left,
+				      (uint_fast64_t)(n * (i + 1) / workers)
+						      << 32 |
+					      n * i / workers,
+				      memory_order_relaxed);
+}
+
+static void wake_sleepers(struct vgg_threads *t)
+{
+	if (!atomic_load(&t->sleepers))
+		return;
+	pthread_mutex_lock(&t->lock);
+	pthread_cond_broadcast(&t->wake);
+	pthread_mutex_unlock(&t->lock);
+}
+
+/* A worker inside may have lost its CPU: to this thread, perhaps. */
+static void wait_until_empty(struct vgg_threads *t)
+{
+	uint64_t end = 0;
+
+	while (atomic_load(&t->gate) & (OPEN - 1)) {
+		if (!end)
+			end = now_ns() + SPIN_NS;
+		if (t->crowded || now_ns() > end)
+			sched_yield();
+	}
+}
+
+void vgg_parallel(struct vgg_threads *t, size_t n,
+		  void (*fn)(void *, int, size_t), void *ctx)
+{
+	if (t->count == 1 || n < 2 || inside) {
+		alone(n, fn, ctx);
+		return;
+	}
+	pthread_mutex_lock(&t->turn);
+	t->region = (struct region){ .fn = fn, .ctx = ctx };
+	deal_out(t, n);
+	atomic_fetch_add(&t->gate, ROUND + OPEN);
+	wake_sleepers(t);
+	drain(t, 0);
+	atomic_fetch_sub(&t->gate, OPEN);
+	wait_until_empty(t);
+	pthread_mutex_unlock(&t->turn);
+}
+
+/*
+ * Workers.
+ */
+
+/* Enters the region that is open, unless it is `round`, whose work is done. */
+static bool enter(struct vgg_threads *t, uint_fast64_t *round)
+{
+	uint_fast64_t gate = atomic_load(&t->gate);
+
+	do {
+		if (!(gate & OPEN) || gate / ROUND == *round)
+			return false;
+	} while (!atomic_compare_exchange_weak(&t->gate, &gate, gate + 1));
+	*round = gate / ROUND;
+	return true;
+}
+
+/* Looks at the gate for a while. Mostly without telling the CPU that it waits:
+ * where that leaves a virtual machine, it costs 40 us. */
+static bool spin(struct vgg_threads *t, uint_fast64_t *round)
+{
+	uint64_t end = now_ns() + SPIN_NS;
+
+	do {
+		if (enter(t, round))
+			return true;
+	} while (!atomic_load_explicit(&t->stop, memory_order_relaxed) &&
+		 now_ns() < end);
+	return false;
+}
+
+static void sleep_until_woken(struct vgg_threads *t, uint_fast64_t round)
+{
+	uint_fast64_t gate;
+
+	pthread_mutex_lock(&t->lock);
+	atomic_fetch_add(&t->sleepers, 1);
+	for (;;) {
+		gate = atomic_load(&t->gate);
+		if (((gate & OPEN) && gate / ROUND != round) ||
+		    atomic_load(&t->stop))
+			break;
+		pthread_cond_wait(&t->wake, &t->lock);
+	}
+	atomic_fetch_sub(&t->sleepers, 1);
+	pthread_mutex_unlock(&t->lock);
+}
+
+static void *work(void *arg)
+{
+	struct worker *w = arg;
+	struct vgg_threads *t = w->all;
+	uint_fast64_t round = 0;
+
+	while (!atomic_load(&t->stop)) {
+		if (t->crowded ? enter(t, &round) : spin(t, &round)) {
+			drain(t, w->number);
+			atomic_fetch_sub(&t->gate, 1);
+		} else {
+			sleep_until_woken(t, round);
+		}
+	}
+	return NULL;
+}
+
+/*
+ * Creation.
+ */
 
 /* False: more CPUs than a cpu_set_t holds. */
 static int allowed_cpus(cpu_set_t *set)
@@ -123,95 +315,70 @@ bool vgg_threads_place(const struct vgg_cpus *cpus, const cpu_set_t *allowed,
 	return false;
 }
 
-/* Threads that are started only to see that they can be. */
-struct trial {
-	pthread_mutex_t gate; /* held until all are started */
-	struct trial_thread {
-		struct trial *trial;
-		pthread_t thread;
-		pid_t id;
-	} each[THREADS_MAX];
-};
-
-static void *trial_thread(void *arg)
+/* Starts workers 1 to `last`; returns the last that could be. */
+static int start(struct vgg_threads *t, int last, const pthread_attr_t *attr)
 {
-	struct trial_thread *self = arg;
+	int i;
 
-	self->id = (pid_t)syscall(SYS_gettid);
-	pthread_mutex_lock(&self->trial->gate);
-	pthread_mutex_unlock(&self->trial->gate);
-	return NULL;
-}
+	for (i = 1; i <= last; i++) {
+		struct worker *w = &t->worker[i];
 
-/* A joined thread counts against the limits until the kernel has buried it. */
-static void wait_for_burial(pid_t id)
-{
-	int tries;
-
-	for (tries = 0; tries < 10000; tries++) {
-		if (syscall(SYS_tgkill, getpid(), id, 0))
-			return;
-		usleep(tries < 100 ? 0 : 100);
-	}
-}
-
-/*
- * Whether n threads can be started and live at a time. Others may take the last
- * ones right after; that window is some 100 us wide and needs a machine at its
- * limit.
- */
-static bool trial(int n)
-{
-	struct trial t;
-	int started, i;
-
-	pthread_mutex_init(&t.gate, NULL);
-	pthread_mutex_lock(&t.gate);
-	for (started = 0; started < n; started++) {
-		struct trial_thread *next = &t.each[started];
-
-		next->trial = &t;
-		if (pthread_create(&next->thread, NULL, trial_thread, next))
+		w->all = t;
+		w->number = i;
+		if (pthread_create(&w->thread, attr, work, w))
 			break;
 	}
-	pthread_mutex_unlock(&t.gate);
-	for (i = 0; i < started; i++)
-		pthread_join(t.each[i].thread, NULL);
-	for (i = 0; i < started; i++)
-		wait_for_burial(t.each[i].id);
-	pthread_mutex_destroy(&t.gate);
-	return started == n;
+	return i - 1;
 }
 
-static void *give_birth(void *arg)
+static void stop(struct vgg_threads *t, int last)
 {
-	struct birth *b = arg;
-
-	/* Refused where the mask has changed meanwhile: then theirs counts. */
-	if (b->place)
-		sched_setaffinity(0, sizeof(*b->place), b->place);
-	if (trial(b->count - 1))
-		b->pool = pthreadpool_create((size_t)b->count);
-	return NULL;
+	atomic_store(&t->stop, true);
+	wake_sleepers(t);
+	for (; last > 0; last--)
+		pthread_join(t->worker[last].thread, NULL);
+	atomic_store(&t->stop, false);
 }
 
-/* NULL if the threads can't be started. */
-static pthreadpool_t create_pool(int count, const cpu_set_t *allowed)
+static bool start_all(struct vgg_threads *t, const cpu_set_t *allowed)
 {
-	struct birth b = { .count = count };
-	pthread_t midwife;
+	int last = t->count - 1, started = 0;
+	pthread_attr_t attr;
 	cpu_set_t place;
 
-	if (!vgg_threads_place(vgg_cpus(), allowed, count, &place)) {
-		give_birth(&b);
-		return b.pool;
-	}
-	/* Threads inherit their creator's mask, and ours stays as it is. */
-	b.place = &place;
-	if (pthread_create(&midwife, NULL, give_birth, &b))
+	if (pthread_attr_init(&attr))
+		return false;
+	if (vgg_threads_place(vgg_cpus(), allowed, t->count, &place))
+		pthread_attr_setaffinity_np(&attr, sizeof(place), &place);
+	started = start(t, last, &attr);
+	pthread_attr_destroy(&attr);
+	/* Refused where the mask has changed meanwhile: then that counts. */
+	if (!started && last)
+		started = start(t, last, NULL);
+	if (started < last)
+		stop(t, started);
+	return started == last;
+}
+
+static struct vgg_threads *new_threads(void)
+{
+	struct vgg_threads *t = aligned_alloc(64, sizeof(*t));
+
+	if (!t)
 		return NULL;
-	pthread_join(midwife, NULL);
-	return b.pool;
+	memset(t, 0, sizeof(*t));
+	pthread_mutex_init(&t->turn, NULL);
+	pthread_mutex_init(&t->lock, NULL);
+	pthread_cond_init(&t->wake, NULL);
+	return t;
+}
+
+static void free_threads(struct vgg_threads *t)
+{
+	pthread_cond_destroy(&t->wake);
+	pthread_mutex_destroy(&t->lock);
+	pthread_mutex_destroy(&t->turn);
+	free(t);
 }
 
 int vgg_threads_create(int count, struct vgg_threads **threads)
@@ -223,21 +390,17 @@ int vgg_threads_create(int count, struct vgg_threads **threads)
 	if (count < 0 || count > THREADS_MAX)
 		return vgg_fail(BAD_ARGUMENT, "threads", "use 1 to 256, or 0",
 				"%d threads", count);
-	t = calloc(1, sizeof(*t));
+	t = new_threads();
 	if (!t)
 		return vgg_fail_memory("threads");
 	cpus = allowed_cpus(&allowed);
 	t->count = count ? count : default_count(cpus);
-	/* Where threads share CPUs, one that spins keeps another from work. */
-	t->flags = t->count > cpus ? PTHREADPOOL_FLAG_YIELD_WORKERS : 0;
-	if (t->count > 1) {
-		t->pool = create_pool(t->count, &allowed);
-		if (!t->pool) {
-			count = t->count;
-			free(t);
-			return vgg_fail(THREADS, NULL, "use fewer threads",
-					"%d threads cannot be started", count);
-		}
+	t->crowded = t->count > cpus;
+	if (!start_all(t, &allowed)) {
+		count = t->count;
+		free_threads(t);
+		return vgg_fail(THREADS, NULL, "use fewer threads",
+				"%d threads cannot be started", count);
 	}
 	*threads = t;
 	return 0;
@@ -247,58 +410,11 @@ void vgg_threads_free(struct vgg_threads *t)
 {
 	if (!t)
 		return;
-	if (t->pool)
-		pthreadpool_destroy(t->pool);
-	free(t);
+	stop(t, t->count - 1);
+	free_threads(t);
 }
 
 int vgg_threads_count(const struct vgg_threads *t)
 {
 	return t->count;
-}
-
-/*
- * Runs once per thread, and again where one steals the start of another that is
- * late; by then little is left. Acquire and release on the counter order all
- * that caller and tasks write; pthreadpool does so too, but where thread
- * sanitizers can't see it. For the same reason nothing of *r is read behind the
- * last step of the counter, which releases it.
- */
-static void drain(void *arg, size_t start)
-{
-	struct region *r = arg;
-	void (*fn)(void *, size_t);
-	void *ctx;
-	size_t i, n;
-
-	(void)start;
-	(void)atomic_load_explicit(&r->next, memory_order_acquire);
-	n = r->n;
-	fn = r->fn;
-	ctx = r->ctx;
-	inside = true;
-	while ((i = atomic_fetch_add_explicit(&r->next, 1,
-					      memory_order_acq_rel)) < n)
-		fn(ctx, i);
-	inside = false;
-}
-
-void vgg_parallel(struct vgg_threads *t, size_t n, void (*fn)(void *, size_t),
-		  void *ctx)
-{
-	struct region r;
-	size_t i;
-
-	if (!t->pool || n < 2 || inside) {
-		for (i = 0; i < n; i++)
-			fn(ctx, i);
-		return;
-	}
-	r.n = n;
-	r.fn = fn;
-	r.ctx = ctx;
-	atomic_store_explicit(&r.next, 0, memory_order_release);
-	pthreadpool_parallelize_1d(t->pool, drain, &r, (size_t)t->count,
-				   t->flags);
-	(void)atomic_load_explicit(&r.next, memory_order_acquire);
 }

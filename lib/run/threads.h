@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The worker threads of a session: pthreadpool, with a queue that suits cores
- * of unequal speed. */
+/* The worker threads of a session, for cores of unequal speed and machines that
+ * have other work. */
 #ifndef VGG_THREADS_H
 #define VGG_THREADS_H
 
@@ -18,16 +18,19 @@ void vgg_threads_free(struct vgg_threads *t);
 int vgg_threads_count(const struct vgg_threads *t);
 
 /*
- * Calls fn(ctx, i) once for each 0 <= i < n on all threads; returns when all
- * are done. Each thread takes the next i, in order, so the long tasks belong to
- * the front. A region costs 1 to 2 us where CPUs are free, each i some 10 ns
- * more: tasks of 5 to 100 us are right, and several times as many as threads.
+ * Calls fn(ctx, worker, i) once for each 0 <= i < n < 2^32 on all threads;
+ * returns when all are done. `worker` is less than the threads' number and never
+ * at work on two indices at a time: memory may be its own. Each begins with the
+ * same share of the indices in every region of equal n, takes them in order, and
+ * then helps others from the far ends of theirs. A region costs 1 to 2 us where
+ * CPUs are free, each i some 10 ns more: tasks of 5 to 100 us are right, and
+ * several times as many as threads.
  *
- * Within a task it runs all of them in the task's own thread. Callers on
- * several threads take turns.
+ * Within a task it runs all of them in the task's own thread, as worker 0.
+ * Callers on several threads take turns.
  */
-void vgg_parallel(struct vgg_threads *t, size_t n, void (*fn)(void *, size_t),
-		  void *ctx);
+void vgg_parallel(struct vgg_threads *t, size_t n,
+		  void (*fn)(void *, int worker, size_t), void *ctx);
 
 /* The CPUs of allowed that count threads should run on. False: on any; *place
  * is allowed then. For vgg_threads_create() and tests. */

@@ -7,6 +7,7 @@
 #include <stdatomic.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -34,13 +35,14 @@ static struct vgg_threads *threads(int n)
 	return t;
 }
 
-static void see(void *ctx, size_t i)
+static void see(void *ctx, int worker, size_t i)
 {
 	struct count *c = ctx;
 
+	(void)worker;
 	if (i < INDICES) {
-		atomic_fetch_add(&c->seen[i], 1);
-		c->plain[i] = (int)i + 1;
+		if (!atomic_fetch_add(&c->seen[i], 1))
+			c->plain[i] = (int)i + 1;
 	} else {
 		atomic_fetch_add(&c->seen[0], 1000000);
 	}
@@ -112,11 +114,12 @@ static double seconds(void)
 }
 
 /* Waits until as many are inside as there are threads. */
-static void meet(void *ctx, size_t i)
+static void meet(void *ctx, int worker, size_t i)
 {
 	struct meeting *m = ctx;
 	double end = seconds() + 20;
 
+	(void)worker;
 	(void)i;
 	atomic_fetch_add(&m->here, 1);
 	while (atomic_load(&m->here) < m->wanted) {
@@ -150,11 +153,12 @@ struct uneven {
 
 /* The first index lasts until all others are done: whoever has it must not hold
  * any of them back. */
-static void uneven_task(void *ctx, size_t i)
+static void uneven_task(void *ctx, int worker, size_t i)
 {
 	struct uneven *u = ctx;
 	double end = seconds() + 20;
 
+	(void)worker;
 	if (i) {
 		atomic_fetch_add(&u->others, 1);
 		return;
@@ -182,42 +186,71 @@ TEST(one_long_task_holds_up_no_other)
 	vgg_threads_free(t);
 }
 
-static atomic_int order_next;
+#define WORKERS 4
 
-static void in_order(void *ctx, size_t i)
+struct shares {
+	atomic_int busy[WORKERS], twice;
+	int first[WORKERS], next[WORKERS]; /* of the own share */
+	int taken[WORKERS];
+	atomic_int jumps;
+	struct meeting all;
+};
+
+/* The first of each worker waits for the others', so that none is late. */
+static void share_task(void *ctx, int worker, size_t i)
 {
-	int *place = ctx;
+	struct shares *s = ctx;
 
-	place[i] = atomic_fetch_add(&order_next, 1);
+	if (worker < 0 || worker >= WORKERS ||
+	    atomic_fetch_add(&s->busy[worker], 1)) {
+		atomic_fetch_add(&s->twice, 1);
+		return;
+	}
+	if (!s->taken[worker]++) {
+		s->first[worker] = (int)i;
+		meet(&s->all, worker, i);
+	} else if ((int)i != s->next[worker]) {
+		atomic_fetch_add(&s->jumps,
+				 (int)i / 250 == s->first[worker] / 250);
+	}
+	s->next[worker] = (int)i + 1;
+	atomic_fetch_sub(&s->busy[worker], 1);
 }
 
-/* Long tasks are put first because the first are begun first. */
-TEST(begun_in_order)
+/* Memory of a worker is used by one thread at a time and, where none is late,
+ * by the same for the same indices. */
+TEST(workers_begin_with_their_share)
 {
-	struct vgg_threads *t = threads(4);
-	int place[1000], wrong = 0, i;
+	struct vgg_threads *t = threads(WORKERS);
+	int i, repeat;
 
-	vgg_parallel(t, 1000, in_order, place);
-	/* Of those before it, each other thread may hold one not yet noted. */
-	for (i = 0; i < 1000; i++)
-		wrong += place[i] < i - 3;
-	EXPECT_EQ(0, wrong);
-	EXPECT_EQ(1000, atomic_load(&order_next));
+	for (repeat = 0; repeat < 10; repeat++) {
+		struct shares s = { .all.wanted = WORKERS };
+
+		vgg_parallel(t, 1000, share_task, &s);
+		EXPECT_EQ(0, atomic_load(&s.all.late));
+		EXPECT_EQ(0, atomic_load(&s.twice));
+		for (i = 0; i < WORKERS; i++)
+			EXPECT_EQ(250 * i, s.first[i]);
+		EXPECT_EQ(0, atomic_load(&s.jumps));
+	}
 	vgg_threads_free(t);
 }
 
-static void nest(void *ctx, size_t i)
+static void nest(void *ctx, int worker, size_t i)
 {
 	struct count *c = ctx;
 
+	(void)worker;
 	(void)i;
 	vgg_parallel(c->t, c->inner, see, c);
 }
 
-static void nest_twice(void *ctx, size_t i)
+static void nest_twice(void *ctx, int worker, size_t i)
 {
 	struct count *c = ctx;
 
+	(void)worker;
 	(void)i;
 	vgg_parallel(c->t, 3, nest, c);
 }
@@ -247,8 +280,9 @@ TEST(nested)
 
 static struct vgg_threads *pools[2];
 
-static void cross_inner(void *ctx, size_t i)
+static void cross_inner(void *ctx, int worker, size_t i)
 {
+	(void)worker;
 	(void)i;
 	atomic_fetch_add((atomic_int *)ctx, 1);
 }
@@ -258,10 +292,11 @@ struct cross {
 	atomic_int done;
 };
 
-static void cross_task(void *ctx, size_t i)
+static void cross_task(void *ctx, int worker, size_t i)
 {
 	struct cross *c = ctx;
 
+	(void)worker;
 	(void)i;
 	vgg_parallel(c->to, 4, cross_inner, &c->done);
 }
@@ -324,17 +359,40 @@ TEST(callers_take_turns)
 	free(c);
 }
 
+/* Workers that don't come are not waited for. A forked child has none. */
+TEST(needs_no_worker)
+{
+	struct vgg_threads *t = threads(4);
+	int status = -1, i, wrong = 0;
+	pid_t child;
+
+	vgg_parallel(t, 100, see, &count);
+	expect_each(&count, 100, 1);
+	child = fork();
+	ASSERT_TRUE(child >= 0);
+	if (!child) {
+		alarm(20);
+		vgg_parallel(t, 1000, see, &count);
+		for (i = 0; i < 1000; i++)
+			wrong += atomic_load(&count.seen[i]) != 1;
+		_exit(wrong ? 1 : 0);
+	}
+	ASSERT_EQ(child, waitpid(child, &status, 0));
+	EXPECT_EQ(0, status);
+	vgg_threads_free(t);
+}
+
 struct roll {
 	struct meeting m;
 	pid_t id[8];
 };
 
-static void call_roll(void *ctx, size_t i)
+static void call_roll(void *ctx, int worker, size_t i)
 {
 	struct roll *r = ctx;
 
 	r->id[i] = (pid_t)syscall(SYS_gettid);
-	meet(&r->m, i);
+	meet(&r->m, worker, i);
 }
 
 /* The ids of all threads; the caller's is one of them. */
@@ -555,6 +613,7 @@ static void refuse_256(size_t stack)
 {
 	struct vgg_threads *t = NULL;
 	pthread_attr_t attr;
+	double end;
 	int before;
 
 	/* Sanitizers start threads of their own with our first. */
@@ -567,7 +626,10 @@ static void refuse_256(size_t stack)
 	EXPECT_STREQ("THREADS", vgg_error_last()->name);
 	EXPECT_CONTAINS(vgg_error_last()->what, "256 threads");
 	EXPECT_TRUE(t == NULL);
-	/* Those that could be started are gone, and a few are still fine. */
+	/* Those that could be started are gone, a moment after they were joined,
+	 * and a few are still fine. */
+	for (end = seconds() + 20; alive() > before && seconds() < end;)
+		usleep(1000);
 	EXPECT_LE(alive(), before);
 	ASSERT_EQ(0, pthread_attr_setstacksize(&attr, 1 << 20));
 	ASSERT_EQ(0, pthread_setattr_default_np(&attr));
