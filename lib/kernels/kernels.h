@@ -124,4 +124,10 @@ float vgg_half_to_float(uint16_t h);
 /* To the nearest, ties to even; overflow gives infinity. */
 uint16_t vgg_float_to_half(float f);
 
+/* input.c: false if any value is infinite or not a number. */
+bool vgg_all_finite(const float *x, size_t n);
+/* As QuantizeLinear does: ties to even, saturating; NaN becomes -128. */
+void vgg_quantize_plane(const float *from, size_t n, float scale, int zero,
+			int8_t *to, size_t step);
+
 #endif

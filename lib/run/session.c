@@ -13,6 +13,7 @@
 #include <time.h>
 
 #include "image/image.h"
+#include "kernels/kernels.h"
 #include "plan/plan.h"
 #include "run/f32.h"
 #include "run/f32_ops.h"
@@ -43,26 +44,40 @@ static double now_ms(void)
 	return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
 }
 
-int8_t vgg_quantize_value(float v, const struct vgg_quant *q)
-{
-	float r = rintf(v / q->scale) + (float)q->zero;
+/* A part of the input's pixels, all channels. */
+struct quantizing {
+	const struct vgg_quant *q;
+	const float *from;
+	int8_t *to;
+	size_t pixels, channels;
+};
 
-	/* NaN becomes the lowest value, not undefined behaviour. */
-	if (!(r > -128))
-		return -128;
-	return r > 127 ? 127 : (int8_t)r;
+#define QUANTIZE_PIXELS 4096
+
+static void quantize_pixels(void *ctx, int worker, size_t i)
+{
+	const struct quantizing *q = ctx;
+	size_t first = i * QUANTIZE_PIXELS, n = q->pixels - first, c;
+
+	(void)worker;
+	n = n < QUANTIZE_PIXELS ? n : QUANTIZE_PIXELS;
+	for (c = 0; c < q->channels; c++)
+		vgg_quantize_plane(q->from + c * q->pixels + first, n,
+				   q->q->scale, q->q->zero,
+				   q->to + first * q->channels + c,
+				   q->channels);
 }
 
-void vgg_quantize_input(const struct vgg_model *m, const float *nchw,
-			int8_t *to)
+void vgg_quantize_input(const struct vgg_model *m, struct vgg_threads *threads,
+			const float *nchw, int8_t *to)
 {
 	const struct vgg_shape *s = &m->input;
-	int64_t pixels = s->rank == 4 ? s->dim[2] * s->dim[3] : 1;
-	int64_t c = s->rank == 4 ? s->dim[1] : vgg_shape_count(s), i, p;
+	struct quantizing q = { .q = &m->in_q, .from = nchw, .to = to };
 
-	for (i = 0; i < c; i++)
-		for (p = 0; p < pixels; p++)
-			to[p * c + i] = vgg_quantize_value(*nchw++, &m->in_q);
+	q.channels = s->rank == 4 ? (size_t)s->dim[1] : 1;
+	q.pixels = (size_t)vgg_shape_count(s) / q.channels;
+	vgg_parallel(threads, (q.pixels - 1) / QUANTIZE_PIXELS + 1,
+		     quantize_pixels, &q);
 }
 
 /* The arithmetic behind would turn a NaN into some number, and so into a
@@ -72,6 +87,8 @@ int vgg_check_finite(const float *x, size_t count, const char *where,
 {
 	size_t i;
 
+	if (vgg_all_finite(x, count))
+		return 0;
 	for (i = 0; i < count; i++)
 		if (!isfinite(x[i]))
 			return vgg_fail(NOT_FINITE, where, next_step,
@@ -102,15 +119,15 @@ int vgg_check_input(const struct vgg_model *m, const float *input, size_t count)
 static void make_tables(struct vgg_session *s)
 {
 	const struct vgg_preprocess *p = &s->model->preprocess;
-	int c, v;
+	const struct vgg_quant *q = &s->model->in_q;
+	int c;
 
 	if (!p->crop_w)
 		return;
 	vgg_preprocess_table(p, s->table);
 	for (c = 0; c < p->channels; c++)
-		for (v = 0; v < 256; v++)
-			s->qtable[c][v] = vgg_quantize_value(s->table[c][v],
-							     &s->model->in_q);
+		vgg_quantize_plane(s->table[c], 256, q->scale, q->zero,
+				   s->qtable[c], 1);
 }
 
 /* The largest tensor behind the integer layers, that of the last included. */
@@ -355,7 +372,7 @@ int vgg_session_run_tensor(struct vgg_session *s, const float *input,
 	to = vgg_int8_input(s->int8);
 	if (!to)
 		return -EIO;
-	vgg_quantize_input(s->model, input, to);
+	vgg_quantize_input(s->model, s->threads, input, to);
 	return finish(s, result, start);
 }
 

@@ -4,12 +4,11 @@
 #define VGG_SESSION_H
 
 #include "model/graph.h"
+#include "run/threads.h"
 
-/* int8 of real value v, as QuantizeLinear rounds: ties to even. */
-int8_t vgg_quantize_value(float v, const struct vgg_quant *q);
 /* NCHW floats to the int8 input tensor, in memory order. */
-void vgg_quantize_input(const struct vgg_model *m, const float *nchw,
-			int8_t *to);
+void vgg_quantize_input(const struct vgg_model *m, struct vgg_threads *threads,
+			const float *nchw, int8_t *to);
 /* MODEL_SHAPE unless count is what the network takes, NOT_FINITE if a value
  * isn't. */
 int vgg_check_input(const struct vgg_model *m, const float *input,

@@ -49,7 +49,7 @@ static int run_way(struct verify *v, struct way *w, const float *input)
 
 	if (!to)
 		return -EIO;
-	vgg_quantize_input(v->model, input, to);
+	vgg_quantize_input(v->model, v->threads, input, to);
 	return vgg_int8_run(w->x, &totals);
 }
 
