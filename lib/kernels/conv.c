@@ -40,8 +40,9 @@ struct job {
 	int loads;	    /* tiles that a task loads */
 	int together;	    /* blocks that a task stores */
 	int parts;	    /* tasks to each block of filters, or position */
-	char *v, *m;	    /* shared V, M of each worker or of all */
-	size_t m_worker;    /* bytes */
+	int tiles;	    /* of all steps */
+	char *v, *m;	    /* of the first worker, or of all */
+	size_t v_worker, m_worker; /* bytes from worker to worker */
 };
 
 struct spot {
@@ -409,23 +410,60 @@ static void multiply_by_position(struct job *j, const struct vgg_team *team)
 		   store_blocks, j);
 }
 
-/* One class of tiles: its steps one after the other. */
-static void run_class(struct job *j, const struct vgg_team *team, int tiles)
+/* Step i of j->t.steps. */
+static void begin_step(struct job *j, int i)
 {
+	j->first = i * j->t.tiles;
+	j->end = j->first + j->t.tiles < j->tiles ? j->first + j->t.tiles :
+						    j->tiles;
+}
+
+static void run_step(struct job *j, const struct vgg_team *team)
+{
+	j->loads = (j->end - j->first) / (8 * team->workers) + 1;
+	team->each(team->threads,
+		   (size_t)((j->end - j->first - 1) / j->loads + 1), load, j);
+	if (j->t.order == VGG_BY_POSITION)
+		multiply_by_position(j, team);
+	else
+		multiply_step(j, team);
+}
+
+/* One worker does a whole step. */
+static void run_apart(void *ctx, int worker, size_t i)
+{
+	struct job j = *(const struct job *)ctx;
+	char *m = j.m + (size_t)worker * j.m_worker;
+	int tile, b;
+
+	j.v += (size_t)worker * j.v_worker;
+	begin_step(&j, (int)i);
+	for (tile = j.first; tile < j.end; tile++)
+		load_one(&j, tile);
+	for (b = j.block0; b < j.block0 + j.blocks; b++)
+		multiply_parts(&j, b, j.first, j.end, gemm_of(&j, b, m));
+}
+
+/* All tiles of one class. `workspace`: V's, then M's. */
+static void run_class(struct job *j, const struct vgg_team *team,
+		      char *workspace)
+{
+	bool apart;
 	int i;
 
+	vgg_size_class(j->c, &j->t, j->tiles, team->workers);
+	apart = j->t.order == VGG_APART;
+	j->v_worker = vgg_v_bytes(&j->t);
+	j->m_worker = vgg_m_bytes(&j->t);
+	j->v = workspace;
+	j->m = workspace + j->v_worker * (apart ? (size_t)team->workers : 1);
+	if (apart) {
+		team->each(team->threads, (size_t)j->t.steps, run_apart, j);
+		return;
+	}
 	for (i = 0; i < j->t.steps; i++) {
-		j->first = i * j->t.tiles;
-		j->end = (int)least((size_t)tiles,
-				    (size_t)(j->first + j->t.tiles));
-		j->loads = (j->end - j->first) / (8 * team->workers) + 1;
-		team->each(team->threads,
-			   (size_t)((j->end - j->first - 1) / j->loads + 1),
-			   load, j);
-		if (j->t.by_position)
-			multiply_by_position(j, team);
-		else
-			multiply_step(j, team);
+		begin_step(j, i);
+		run_step(j, team);
 	}
 }
 
@@ -444,7 +482,7 @@ void vgg_conv_run(const struct vgg_conv *c, const struct vgg_conv_io *io,
 	int shrink = c->s.pool ? 2 : 1, y0 = r->row0 * shrink;
 	struct job j = { .c = c, .io = io, .h = r->row1 * shrink, .w = c->s.w };
 	struct vgg_cut y, x;
-	int i, k, tiles;
+	int i, k;
 
 	j.block0 = r->c0 / c->e->block;
 	j.blocks = (r->c1 + c->e->block - 1) / c->e->block - j.block0;
@@ -459,11 +497,7 @@ void vgg_conv_run(const struct vgg_conv *c, const struct vgg_conv_io *io,
 			j.y0 = y0 + y.run[i].first;
 			j.x0 = x.run[k].first;
 			j.across = x.run[k].count;
-			tiles = y.run[i].count * j.across;
-			vgg_size_class(c, &j.t, tiles, team->workers);
-			j.v = workspace;
-			j.m = workspace + vgg_v_bytes(&j.t);
-			j.m_worker = vgg_m_bytes(&j.t);
-			run_class(&j, team, tiles);
+			j.tiles = y.run[i].count * j.across;
+			run_class(&j, team, workspace);
 		}
 }

@@ -12,11 +12,13 @@
  * load gathers the values under the kernel. One driver (conv.c) walks the tiles;
  * what differs between instruction sets and number types is a struct vgg_engine.
  *
- * What is slow on small machines is DRAM, not the multiplier. conv_size.c takes
- * the cheaper of two orders: in blocks of tiles whose V stays in the L2 cache
+ * What is slow is memory, not the multiplier: DRAM on small machines, what one
+ * core wrote and another reads on large ones. conv_size.c takes the cheapest of
+ * three orders (enum vgg_order): in blocks of tiles whose V stays in the L2 cache
  * while all weights stream by, so that neither V nor M leaves it and weights are
- * read once per block; or, where that would be often, all tiles at once, position
- * by position: weights are read once, V and M pass through DRAM.
+ * read once per block, by all workers together or a block for each; or, where
+ * that would be often, all tiles at once, position by position: weights are read
+ * once, V and M pass through DRAM.
  *
  * Others: conv_pack.c orders weights, conv_care.c proves that int8 is exact,
  * conv_s8.c and conv_f32.c choose the way of a layer.
@@ -148,6 +150,12 @@ struct vgg_conv_shape {
 	bool pool; /* a 2x2 max pool of stride 2 follows, without padding */
 };
 
+/* The cache that blocks of tiles are cut for. */
+struct vgg_l2 {
+	size_t bytes; /* of one */
+	int sharers;  /* workers of a run that may live on one, at least 1 */
+};
+
 /* A convolution made ready for an engine. */
 struct vgg_conv {
 	struct vgg_conv_shape s;
@@ -155,7 +163,7 @@ struct vgg_conv {
 	unsigned int sizes_h, sizes_w; /* of tiles that have packed weights */
 	int k, v_row;		       /* channels of U, of V's rows */
 	int blocks;		       /* of filters */
-	size_t cache;		       /* bytes of L2 to make use of */
+	struct vgg_l2 l2;	       /* to make use of */
 	size_t finish_bytes;	       /* of one block's finish */
 	size_t packed_bytes;
 	char *packed; /* the caller's, aligned to 64 bytes */
@@ -185,11 +193,10 @@ struct vgg_team {
 };
 
 /*
- * Chooses tile sizes and the layout: c->packed_bytes. `cache` is the L2 cache
- * that the threads of a run share.
+ * Chooses tile sizes and the layout: c->packed_bytes.
  */
 void vgg_conv_init(struct vgg_conv *c, const struct vgg_engine *e,
-		   const struct vgg_conv_shape *s, size_t cache);
+		   const struct vgg_conv_shape *s, struct vgg_l2 l2);
 /* Whether an engine's Winograd way serves a shape. */
 bool vgg_conv_is_winograd(const struct vgg_conv_shape *s);
 /* Whether the driver can pool: 2x2, stride 2, no padding, even sizes or the

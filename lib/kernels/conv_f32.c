@@ -45,7 +45,7 @@ static struct vgg_conv_shape shape_of(const struct vgg_conv_f32 *k)
 
 void vgg_ready_f32_init(struct vgg_ready_f32 *r,
 			const struct vgg_kernels *kernels,
-			const struct vgg_conv_f32 *k, size_t cache)
+			const struct vgg_conv_f32 *k, struct vgg_l2 l2)
 {
 	struct vgg_conv_shape s = shape_of(k);
 	bool winograd = vgg_conv_is_winograd(&s) && k->in_c >= WINOGRAD_LEAST &&
@@ -57,7 +57,7 @@ void vgg_ready_f32_init(struct vgg_ready_f32 *r,
 	vgg_conv_init(&r->c,
 		      winograd ? vgg_winograd_f32(kernels) :
 				 vgg_direct_f32(kernels),
-		      &s, cache);
+		      &s, l2);
 }
 
 void vgg_ready_f32_pack(const struct vgg_ready_f32 *r, const float *weight,

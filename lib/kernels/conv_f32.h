@@ -29,7 +29,7 @@ struct vgg_ready_f32 {
  * bytes. */
 void vgg_ready_f32_init(struct vgg_ready_f32 *r,
 			const struct vgg_kernels *kernels,
-			const struct vgg_conv_f32 *k, size_t cache);
+			const struct vgg_conv_f32 *k, struct vgg_l2 l2);
 /* To be called for each b < r->c.blocks, 0 before the others, with
  * [out_c][kernel_h][kernel_w][in_c] weights; they and bias, scale and shift
  * are not needed afterwards. */

@@ -15,15 +15,26 @@ struct vgg_cut {
 	struct vgg_cut_run run[3];
 };
 
+/* How a run's workers go over tiles and filters. */
+enum vgg_order {
+	/* One block of tiles after the other. All workers load its V, then each
+	 * multiplies it by other filters, with an M of its own. */
+	VGG_TOGETHER,
+	/* Each worker takes a block of tiles and goes through all filters by
+	 * itself, with V and M of its own: nothing passes from core to core. */
+	VGG_APART,
+	/* All tiles are one block. M has all filters, so that all workers finish
+	 * each position before the next. */
+	VGG_BY_POSITION,
+};
+
 /* Tiles of one size, and how a run goes over them. */
 struct vgg_class {
 	int mh, mw;
+	enum vgg_order order;
 	int tiles, steps; /* in a block of tiles; blocks */
 	int m_tiles;	  /* that M has room for */
-	/* M has all filters, so that each position is finished before the next;
-	 * else it has one block of filters, all positions of it. */
-	bool by_position;
-	const char *u; /* packed weights */
+	const char *u;	  /* packed weights */
 	size_t u_step, v_step, v_pitch, v_chunk, m_step;
 };
 

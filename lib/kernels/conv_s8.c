@@ -56,7 +56,7 @@ static void init_products(struct vgg_ready_s8 *r)
 
 void vgg_ready_s8_init(struct vgg_ready_s8 *r,
 		       const struct vgg_kernels *kernels,
-		       const struct vgg_conv_s8 *k, size_t cache)
+		       const struct vgg_conv_s8 *k, struct vgg_l2 l2)
 {
 	struct vgg_conv_shape s = shape_of(k);
 	const struct vgg_engine *e = kernels->winograd_s8;
@@ -77,7 +77,7 @@ void vgg_ready_s8_init(struct vgg_ready_s8 *r,
 	} else {
 		e = kernels->direct_s8;
 	}
-	vgg_conv_init(&r->c, e, &s, cache);
+	vgg_conv_init(&r->c, e, &s, l2);
 }
 
 int vgg_ready_s8_blocks(const struct vgg_ready_s8 *r)

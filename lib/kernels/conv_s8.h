@@ -28,7 +28,7 @@ struct vgg_ready_s8 {
  * which may be 0. */
 void vgg_ready_s8_init(struct vgg_ready_s8 *r,
 		       const struct vgg_kernels *kernels,
-		       const struct vgg_conv_s8 *k, size_t cache);
+		       const struct vgg_conv_s8 *k, struct vgg_l2 l2);
 /* To be called for each b < vgg_ready_s8_blocks(), after c.packed is set; 0
  * before the others. */
 int vgg_ready_s8_blocks(const struct vgg_ready_s8 *r);

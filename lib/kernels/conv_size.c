@@ -14,6 +14,12 @@
 /* Keeps rows that lie a power of two apart out of the same cache set. */
 #define SKEW 64
 
+/* Blocks of tiles that a worker gets where more of them cost nothing. */
+#define BLOCKS_EACH 4
+
+/* How much slower than a weight's a byte is that another core wrote. */
+#define FOREIGN_COST 4
+
 static size_t round_up(size_t n, size_t to)
 {
 	return (n + to - 1) / to * to;
@@ -104,42 +110,56 @@ static int beside_output(const struct vgg_conv *c, const struct vgg_class *t,
 	return n < INT32_MAX ? (int)n : INT32_MAX;
 }
 
-/* What a block of tiles takes of the cache. V of all its tiles is read once for
- * each block of filters, and meanwhile one of these passes by. */
+/* All filters' weights. */
+static double u_bytes(const struct vgg_conv *c, const struct vgg_class *t)
+{
+	return (double)vgg_positions(t) * c->k * c->blocks * c->e->block *
+	       c->e->elem;
+}
+
+/* Light weights stay in the cache from block to block of tiles. */
+static bool is_light(const struct vgg_conv *c, const struct vgg_class *t)
+{
+	return u_bytes(c, t) < (double)c->l2.bytes / 2;
+}
+
+/* What a block of tiles takes of the cache that `sharers` workers live on. V of
+ * all its tiles is read once for each block of filters, and meanwhile one of
+ * these passes by. */
 static int tiles_in_cache(const struct vgg_conv *c, const struct vgg_class *t,
-			  int workers)
+			  int sharers)
 {
 	size_t p = (size_t)vgg_positions(t), elem = (size_t)c->e->elem;
 	size_t u = p * (size_t)c->k * (size_t)c->e->block * elem;
-	size_t all = u * (size_t)c->blocks;
-	size_t room = c->e->is_float ? c->cache / 8 * 7 : c->cache / 32 * 31;
+	size_t room =
+		c->e->is_float ? c->l2.bytes / 8 * 7 : c->l2.bytes / 32 * 31;
 	size_t v = p * (size_t)c->v_row * elem;
-	size_t m = p * (size_t)c->e->block * 4 * (size_t)workers;
-	size_t passing = u * (size_t)workers;
+	size_t m = p * (size_t)c->e->block * 4, passing = u * (size_t)sharers;
 	/* What a block of filters touches of the output is little, but all of
 	 * it falls into the same sets of the cache: the rest is lost, too. */
 	size_t out = (size_t)(t->mh * t->mw) * (size_t)c->s.out_c * 4;
 
 	if (c->s.pool)
 		out /= 4;
-	/* Light weights stay in the cache from block to block. */
-	if (all < room / 2)
-		passing = all;
+	if (is_light(c, t))
+		passing = (size_t)u_bytes(c, t);
 	if (passing > room / 2)
 		passing = room / 2;
+	room -= passing;
+	if (t->order == VGG_APART)
+		room /= (size_t)sharers;
+	else
+		m *= (size_t)sharers;
 	if (!c->e->is_float)
-		return beside_output(c, t, room - passing, v + m);
-	return (int)((room - passing) / (v + m + out));
+		return beside_output(c, t, room, v + m);
+	return (int)(room / (v + m + out));
 }
 
 /* Bytes from DRAM: weights for each block of tiles, if they don't stay. */
 static double bytes_by_block(const struct vgg_conv *c,
 			     const struct vgg_class *t)
 {
-	double u = (double)vgg_positions(t) * c->k * c->blocks * c->e->block *
-		   c->e->elem;
-
-	return u < (double)c->cache / 2 ? u : u * t->steps;
+	return is_light(c, t) ? u_bytes(c, t) : u_bytes(c, t) * t->steps;
 }
 
 /* Weights once; V and M are written (and, before, read) and read again, if
@@ -148,22 +168,77 @@ static double bytes_by_position(const struct vgg_conv *c,
 				const struct vgg_class *t, int tiles)
 {
 	double filters = (double)c->blocks * c->e->block;
-	double p = vgg_positions(t), u = p * c->k * filters * c->e->elem;
-	double vm = p * tiles * (c->v_row * c->e->elem + filters * 4);
+	double vm = (double)vgg_positions(t) * tiles *
+		    (c->v_row * c->e->elem + filters * 4);
 
-	return u + (vm < (double)c->cache / 2 ? 0 : 3 * vm);
+	return u_bytes(c, t) + (vm < (double)c->l2.bytes / 2 ? 0 : 3 * vm);
 }
 
 static int most_tiles(const struct vgg_conv *c, const struct vgg_class *t,
-		      int tiles, int workers)
+		      int tiles, int sharers)
 {
-	int most = tiles_in_cache(c, t, workers), least = c->e->least_tiles;
+	int most = tiles_in_cache(c, t, sharers), least = c->e->least_tiles;
 
-	if (most < least)
+	if (most < least && !is_light(c, t))
 		most = least;
 	if (most < 1)
 		return 1;
 	return most < tiles ? most : tiles;
+}
+
+/* So many blocks of equal sizes or, if they don't get larger than `most`, of
+ * whole groups and less in the last. */
+static void set_steps(const struct vgg_conv *c, struct vgg_class *t, int tiles,
+		      int steps, int most)
+{
+	int group = c->e->group, grouped;
+
+	t->tiles = (tiles + steps - 1) / steps;
+	grouped = group ? (t->tiles + group - 1) / group * group : t->tiles;
+	if (grouped <= most)
+		t->tiles = grouped;
+	t->steps = (tiles + t->tiles - 1) / t->tiles;
+}
+
+/* Blocks for each worker: several where that costs no weights, so that whoever
+ * is faster takes more of them. */
+static struct vgg_class apart(const struct vgg_conv *c, struct vgg_class t,
+			      int tiles, int workers, int sharers)
+{
+	int most, steps;
+
+	t.order = VGG_APART;
+	most = most_tiles(c, &t, tiles, sharers);
+	steps = (tiles + most - 1) / most;
+	if (is_light(c, &t) && steps < BLOCKS_EACH * workers)
+		steps = BLOCKS_EACH * workers;
+	steps = (steps + workers - 1) / workers * workers;
+	if (!is_light(c, &t) && steps > workers &&
+	    tiles / steps < c->e->least_tiles)
+		steps -= workers;
+	set_steps(c, &t, tiles, steps, most);
+	return t;
+}
+
+/*
+ * Heavy weights pass a worker once for each of its blocks, or a share of them
+ * for each block of all; but what another core wrote comes slowly. Not where
+ * workers share a cache: its room would be divided.
+ */
+static bool is_better_apart(const struct vgg_conv *c, const struct vgg_class *a,
+			    const struct vgg_class *t, int tiles, int workers,
+			    int sharers)
+{
+	double u = u_bytes(c, t),
+	       v = (double)vgg_positions(t) * c->v_row * c->e->elem * tiles;
+
+	if (a->steps < workers)
+		return false;
+	if (is_light(c, t))
+		return true;
+	return sharers == 1 && a->tiles >= c->e->least_tiles &&
+	       u * ((a->steps + workers - 1) / workers) <
+		       u * t->steps / workers + FOREIGN_COST * v;
 }
 
 /*
@@ -175,21 +250,25 @@ static int most_tiles(const struct vgg_conv *c, const struct vgg_class *t,
 static void size_steps(const struct vgg_conv *c, struct vgg_class *t, int tiles,
 		       int workers)
 {
-	int most = most_tiles(c, t, tiles, workers), group = c->e->group;
+	int sharers = workers < c->l2.sharers ? workers : c->l2.sharers;
+	struct vgg_class a;
+	int most;
 
-	t->steps = (tiles + most - 1) / most;
-	t->by_position = !c->e->least_tiles &&
-			 bytes_by_position(c, t, tiles) < bytes_by_block(c, t);
-	if (t->by_position)
+	t->order = VGG_TOGETHER;
+	most = most_tiles(c, t, tiles, sharers);
+	set_steps(c, t, tiles, (tiles + most - 1) / most, most);
+	if (!c->e->least_tiles &&
+	    bytes_by_position(c, t, tiles) < bytes_by_block(c, t)) {
+		t->order = VGG_BY_POSITION;
+		t->tiles = tiles;
 		t->steps = 1;
-	/* Blocks of equal sizes. */
-	t->tiles = (tiles + t->steps - 1) / t->steps;
-	/* Or, if they fit, of whole groups and less in the last. */
-	if (group && !t->by_position &&
-	    (t->tiles + group - 1) / group * group <= most) {
-		t->tiles = (t->tiles + group - 1) / group * group;
-		t->steps = (tiles + t->tiles - 1) / t->tiles;
+		return;
 	}
+	if (workers == 1)
+		return;
+	a = apart(c, *t, tiles, workers, sharers);
+	if (is_better_apart(c, &a, t, tiles, workers, sharers))
+		*t = a;
 }
 
 /* Where a block of t->tiles lies. */
@@ -204,7 +283,8 @@ static void lay_out(const struct vgg_conv *c, struct vgg_class *t)
 	t->v_pitch = (size_t)(c->e->is_float ? c->e->chunk : c->v_row) * elem;
 	t->v_chunk = n * t->v_pitch;
 	t->v_step = round_up(n * (size_t)c->v_row * elem, SKEW) + SKEW;
-	t->m_step = SKEW + (t->by_position ? m * (size_t)c->blocks : m);
+	t->m_step = SKEW +
+		    (t->order == VGG_BY_POSITION ? m * (size_t)c->blocks : m);
 	t->u_step = (size_t)c->k * block * elem;
 	t->u = c->packed + class_offset(c, t->mh, t->mw);
 }
@@ -261,7 +341,7 @@ static double cost(const struct vgg_conv *c, unsigned int h, unsigned int w)
 			t.mh = y.run[i].m;
 			t.mw = x.run[j].m;
 			size_steps(c, &t, tiles, 1);
-			bytes = t.by_position ?
+			bytes = t.order == VGG_BY_POSITION ?
 					bytes_by_position(c, &t, tiles) :
 					bytes_by_block(c, &t);
 			sum += (filters * c->k * vgg_positions(&t) +
@@ -289,11 +369,11 @@ static void choose_sizes(struct vgg_conv *c)
 }
 
 void vgg_conv_init(struct vgg_conv *c, const struct vgg_engine *e,
-		   const struct vgg_conv_shape *s, size_t cache)
+		   const struct vgg_conv_shape *s, struct vgg_l2 l2)
 {
 	const struct vgg_window *w = &s->win;
 
-	*c = (struct vgg_conv){ .s = *s, .e = e, .cache = cache };
+	*c = (struct vgg_conv){ .s = *s, .e = e, .l2 = l2 };
 	c->k = s->in_c;
 	if (!e->sizes)
 		c->k *= w->kernel_h * w->kernel_w;
@@ -369,8 +449,10 @@ size_t vgg_m_bytes(const struct vgg_class *t)
 
 static size_t class_bytes(const struct vgg_class *t, int workers)
 {
-	return vgg_v_bytes(t) +
-	       (t->by_position ? 1 : (size_t)workers) * vgg_m_bytes(t);
+	size_t v = t->order == VGG_APART ? (size_t)workers : 1;
+	size_t m = t->order == VGG_BY_POSITION ? 1 : (size_t)workers;
+
+	return v * vgg_v_bytes(t) + m * vgg_m_bytes(t);
 }
 
 /* Any range may be asked for, and fewer tiles may come in larger blocks than

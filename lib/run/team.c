@@ -20,18 +20,22 @@ struct vgg_team vgg_team_of(struct vgg_threads *threads)
 				  .threads = threads };
 }
 
-size_t vgg_team_cache(const struct vgg_team *team)
+struct vgg_l2 vgg_team_cache(const struct vgg_team *team)
 {
 	const struct vgg_cpus *cpus = vgg_cpus();
-	size_t least = cpus->cluster[0].l2_bytes;
-	int used = cpus->cluster[0].count, i;
+	struct vgg_l2 l2 = { .bytes = SIZE_MAX, .sharers = 1 };
+	int used = 0, i;
 
-	for (i = 1; i < cpus->count && used < team->workers; i++) {
-		used += cpus->cluster[i].count;
-		if (cpus->cluster[i].l2_bytes < least)
-			least = cpus->cluster[i].l2_bytes;
+	for (i = 0; i < cpus->count && (!i || used < team->workers); i++) {
+		const struct vgg_cluster *k = &cpus->cluster[i];
+
+		used += k->count;
+		if (k->l2_bytes < l2.bytes)
+			l2.bytes = k->l2_bytes;
+		if (k->l2_sharers > l2.sharers)
+			l2.sharers = k->l2_sharers;
 	}
-	return least;
+	return l2;
 }
 
 #define HUGE_PAGE ((size_t)2 << 20)

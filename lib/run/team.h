@@ -10,8 +10,9 @@
 /* Tasks are taken one by one by whoever is free, so cores may differ in speed. */
 struct vgg_team vgg_team_of(struct vgg_threads *threads);
 
-/* Bytes of the smallest L2 cache among those that the threads may use. */
-size_t vgg_team_cache(const struct vgg_team *team);
+/* The smallest L2 cache among those that the threads may use, and the most
+ * threads that any of them serves. */
+struct vgg_l2 vgg_team_cache(const struct vgg_team *team);
 
 /*
  * Memory for weights and workspaces: aligned to 64 bytes, in huge pages where

@@ -246,12 +246,6 @@ static struct vgg_team random_team(struct shuffle *s, uint64_t *seed)
 	return s->workers == 1 ? alone : team_shuffled(s);
 }
 
-/* Tiny caches give blocks of one tile, huge ones one block. */
-static size_t random_cache(uint64_t *seed)
-{
-	return (size_t)test_random_in(seed, 0, 1 << test_random(seed) % 27);
-}
-
 void conv_force_sizes(struct vgg_conv *conv, unsigned int sizes_h,
 		      unsigned int sizes_w)
 {
@@ -269,11 +263,11 @@ void conv_force_sizes(struct vgg_conv *conv, unsigned int sizes_h,
 
 void conv_how_init(const struct conv_how *how, struct vgg_engine *e,
 		   struct vgg_conv *conv, const struct vgg_conv_shape *s,
-		   size_t cache)
+		   struct vgg_l2 l2)
 {
 	*e = *how->engine;
 	e->gemm[0] = e->gemm[1] = how->engine->gemm[how->gemm];
-	vgg_conv_init(conv, e, s, cache);
+	vgg_conv_init(conv, e, s, l2);
 	if (how->sizes_h)
 		conv_force_sizes(conv, how->sizes_h, how->sizes_w);
 }
@@ -321,7 +315,7 @@ static void run_engine(const struct conv_case *c, const struct conv_how *how,
 	struct vgg_conv conv;
 	char *space;
 
-	conv_how_init(how, &e, &conv, &s, random_cache(seed));
+	conv_how_init(how, &e, &conv, &s, random_l2(seed, 0, 1 << 26));
 	pack(c, how, &conv, seed);
 	space = guard_new_aligned(vgg_conv_workspace(&conv, team->workers),
 				  seed);
@@ -339,7 +333,7 @@ static void run_ready(const struct conv_case *c, const struct vgg_kernels *v,
 	int b;
 
 	k.in.data = k.out.data = NULL;
-	vgg_ready_s8_init(&r, v, &k, random_cache(seed));
+	vgg_ready_s8_init(&r, v, &k, random_l2(seed, 0, 1 << 26));
 	r.c.packed = guard_new_aligned(r.c.packed_bytes, seed);
 	for (b = 0; b < vgg_ready_s8_blocks(&r); b++)
 		vgg_ready_s8_pack(&r, b);

@@ -61,7 +61,7 @@ void conv_how_random_sizes(struct conv_how *how, uint64_t *seed);
 /* The engine `how` asks for, and the convolution made ready for it. */
 void conv_how_init(const struct conv_how *how, struct vgg_engine *e,
 		   struct vgg_conv *conv, const struct vgg_conv_shape *s,
-		   size_t cache);
+		   struct vgg_l2 l2);
 /* A non-empty set of an engine's tile sizes. */
 unsigned int conv_some_sizes(const struct vgg_engine *e, uint64_t *seed);
 /* As if vgg_conv_init() had chosen these. */

@@ -288,11 +288,11 @@ size_t f32_case_outputs(const struct f32_case *c, bool pooled)
 
 /* The engine and the tile sizes of `c`, whatever the library would choose. */
 static void make_ready(struct vgg_ready_f32 *r, struct f32_case *c,
-		       size_t cache)
+		       struct vgg_l2 l2)
 {
 	struct vgg_conv_shape s;
 
-	vgg_ready_f32_init(r, c->kernels, &c->k, cache);
+	vgg_ready_f32_init(r, c->kernels, &c->k, l2);
 	if (!c->engine) {
 		c->engine = r->c.e;
 		c->sizes_h = r->c.sizes_h;
@@ -303,13 +303,13 @@ static void make_ready(struct vgg_ready_f32 *r, struct f32_case *c,
 	s.pool = c->engine->sizes && c->k.has_pool &&
 		 vgg_conv_can_pool(&c->k.pool);
 	r->pool_after = c->k.has_pool && !s.pool;
-	vgg_conv_init(&r->c, c->engine, &s, cache);
+	vgg_conv_init(&r->c, c->engine, &s, l2);
 	if (c->engine->sizes)
 		conv_force_sizes(&r->c, c->sizes_h, c->sizes_w);
 }
 
 /* The output, to be freed; whether it is behind the pool. */
-float *f32_case_run(struct f32_case *c, size_t cache,
+float *f32_case_run(struct f32_case *c, struct vgg_l2 l2,
 		    const struct vgg_team *team, bool *pooled)
 {
 	struct vgg_ready_f32 r;
@@ -317,7 +317,7 @@ float *f32_case_run(struct f32_case *c, size_t cache,
 	void *space;
 	int b;
 
-	make_ready(&r, c, cache);
+	make_ready(&r, c, l2);
 	*pooled = r.c.s.pool;
 	r.c.packed = guard_new_aligned(r.c.packed_bytes, NULL);
 	for (b = 0; b < r.c.blocks; b++)

@@ -30,7 +30,7 @@ void f32_case_free(struct f32_case *c);
 /* Values of the output. */
 size_t f32_case_outputs(const struct f32_case *c, bool pooled);
 /* The output, for guard_free(); and whether it is behind the pool. */
-float *f32_case_run(struct f32_case *c, size_t cache,
+float *f32_case_run(struct f32_case *c, struct vgg_l2 l2,
 		    const struct vgg_team *team, bool *pooled);
 /* The largest error as a share of what is allowed. */
 double f32_case_share(const struct f32_case *c, const float *out, bool pooled);

@@ -157,6 +157,12 @@ int random_size(uint64_t *seed, int most)
 	return (int)test_random_in(seed, 1, limit < most ? limit : most);
 }
 
+struct vgg_l2 random_l2(uint64_t *seed, size_t least, int most)
+{
+	return (struct vgg_l2){ least + (size_t)random_size(seed, most),
+				(int)test_random_in(seed, 1, 4) };
+}
+
 static int value(enum values kind, size_t i, size_t run, uint64_t *seed)
 {
 	switch (kind) {

@@ -9,6 +9,7 @@
 #ifndef KERNELS_SUPPORT_H
 #define KERNELS_SUPPORT_H
 
+#include "kernels/conv.h"
 #include "kernels/kernels.h"
 #include "vgg_harness.h"
 
@@ -32,6 +33,9 @@ void guard_free(const void *p);
 
 /* Small numbers as likely as large ones: 1..most. */
 int random_size(uint64_t *seed, int most);
+/* A cache of at least so many bytes, at most so many more: tiny ones give blocks
+ * of one tile, huge ones one block. */
+struct vgg_l2 random_l2(uint64_t *seed, size_t least, int most);
 
 enum values { RANDOM, LOWEST, HIGHEST, MIXED, CHECKERED, SPARSE, KINDS };
 

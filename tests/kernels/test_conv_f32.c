@@ -13,8 +13,8 @@ static void check(struct f32_case *c, uint64_t *seed)
 	struct shuffle shuffle = { (int)test_random_in(seed, 1, 5), *seed };
 	const struct vgg_team team = team_shuffled(&shuffle);
 	bool pooled;
-	float *out = f32_case_run(c, (size_t)random_size(seed, 1 << 24), &team,
-				  &pooled);
+	float *out =
+		f32_case_run(c, random_l2(seed, 0, 1 << 24), &team, &pooled);
 	double most = f32_case_share(c, out, pooled);
 
 	largest = most > largest ? most : largest;
@@ -86,16 +86,17 @@ TEST_TIMEOUT(all_tilings_are_right, 120)
 static void check_team(struct f32_case *c, uint64_t *seed)
 {
 	static const int workers[] = { 2, 5 };
-	size_t cache = (size_t)random_size(seed, 1 << 22) + (1 << 16), i, n;
+	struct vgg_l2 l2 = random_l2(seed, 1 << 16, 1 << 22);
+	size_t i, n;
 	bool pooled;
-	float *want = f32_case_run(c, cache, &alone, &pooled), *got;
+	float *want = f32_case_run(c, l2, &alone, &pooled), *got;
 
 	n = f32_case_outputs(c, pooled) * sizeof(*want);
 	for (i = 0; i < 2; i++) {
 		struct shuffle shuffle = { workers[i], *seed };
 		const struct vgg_team team = team_threads(&shuffle);
 
-		got = f32_case_run(c, cache, &team, &pooled);
+		got = f32_case_run(c, l2, &team, &pooled);
 		if (memcmp(want, got, n)) {
 			f32_case_describe(c);
 			test_fail(__FILE__, __LINE__, "%d workers differ",
@@ -146,8 +147,7 @@ static void check_special(struct f32_case *c, float value, uint64_t *seed)
 	bool pooled;
 
 	*at = value;
-	v = out = f32_case_run(c, (size_t)random_size(seed, 1 << 22), &alone,
-			       &pooled);
+	v = out = f32_case_run(c, random_l2(seed, 0, 1 << 22), &alone, &pooled);
 	for (y = 0; y < c->h; y++)
 		for (x = 0; x < c->w; x++) {
 			bool seen = sees(c, y, x, py, px);
@@ -232,7 +232,8 @@ TEST(pools_pass_on_what_is_not_a_number)
 				continue;
 			c.engine = vgg_winograd_f32(c.kernels);
 			c.sizes_h = c.sizes_w = c.engine->sizes;
-			out = f32_case_run(&c, 1 << 20, &alone, &pooled);
+			out = f32_case_run(&c, (struct vgg_l2){ 1 << 20, 1 },
+					   &alone, &pooled);
 			EXPECT_TRUE(pooled);
 			for (o = 0; o < c.k.out_c; o++)
 				EXPECT_TRUE(isnan(out[o]));

@@ -70,7 +70,8 @@ TEST(shapes_take_the_way_that_suits_them)
 		c.k.in.pixel = (size_t)c.k.in.c;
 		c.k.in.pitch = c.k.in.pixel * (size_t)c.k.in.w;
 		for (i = 0; (v = vgg_kernels_get(i)); i++) {
-			vgg_ready_s8_init(&r, v, &c.k, 1 << 20);
+			vgg_ready_s8_init(&r, v, &c.k,
+					  (struct vgg_l2){ 1 << 20, 1 });
 			if (!v->direct_s8)
 				EXPECT_TRUE(r.way == VGG_WAY_SCALAR);
 			else if (kind == PRODUCT)

@@ -174,7 +174,7 @@ static void check_runs(const struct conv_case *c, const struct vgg_kernels *v,
 	char *space;
 	int i;
 
-	vgg_ready_s8_init(&r, v, &c->k, 0);
+	vgg_ready_s8_init(&r, v, &c->k, (struct vgg_l2){ 0, 1 });
 	EXPECT_TRUE(r.way == VGG_WAY_DOT || !v->direct_s8);
 	r.c.packed = guard_new_aligned(r.c.packed_bytes, seed);
 	for (i = 0; i < vgg_ready_s8_blocks(&r); i++)

@@ -20,8 +20,7 @@ static void check_team(const struct conv_case *c, const struct vgg_kernels *v,
 	int b;
 
 	memset(got, 0x5a, c->out_bytes);
-	vgg_ready_s8_init(&r, v, &k,
-			  (1 << 16) + (size_t)random_size(seed, 1 << 19));
+	vgg_ready_s8_init(&r, v, &k, random_l2(seed, 1 << 16, 1 << 19));
 	r.c.packed = guard_new_aligned(r.c.packed_bytes, seed);
 	for (b = 0; b < vgg_ready_s8_blocks(&r); b++)
 		vgg_ready_s8_pack(&r, b);
@@ -99,8 +98,7 @@ static void check_parts(const struct conv_case *c, const struct vgg_kernels *v,
 	int b, i, n;
 
 	memset(out, 0x5a, c->out_bytes);
-	vgg_ready_s8_init(&r, v, &c->k,
-			  (1 << 16) + (size_t)random_size(seed, 1 << 19));
+	vgg_ready_s8_init(&r, v, &c->k, random_l2(seed, 1 << 16, 1 << 19));
 	r.c.packed = guard_new_aligned(r.c.packed_bytes, seed);
 	for (b = 0; b < vgg_ready_s8_blocks(&r); b++)
 		vgg_ready_s8_pack(&r, b);

@@ -406,7 +406,7 @@ static int parts_taken(const struct conv_case *c, const struct conv_how *how,
 	struct vgg_engine e;
 	struct vgg_conv conv;
 
-	conv_how_init(how, &e, &conv, &s, 1 << 20);
+	conv_how_init(how, &e, &conv, &s, (struct vgg_l2){ 1 << 20, 1 });
 	return vgg_conv_parts(&conv, c->k.weight, block);
 }
 
@@ -572,11 +572,11 @@ TEST(winograd_can_be_switched_off)
 		struct conv_how how = { .name = v->name, .kernels = v };
 
 		unsetenv("VGG_DISABLE");
-		vgg_ready_s8_init(&r, v, &c.k, 1 << 20);
+		vgg_ready_s8_init(&r, v, &c.k, (struct vgg_l2){ 1 << 20, 1 });
 		EXPECT_TRUE(r.way == VGG_WAY_WINOGRAD);
 		conv_case_check(&c, &how, &seed);
 		setenv("VGG_DISABLE", "wino,winograd", 1);
-		vgg_ready_s8_init(&r, v, &c.k, 1 << 20);
+		vgg_ready_s8_init(&r, v, &c.k, (struct vgg_l2){ 1 << 20, 1 });
 		EXPECT_TRUE(r.way == VGG_WAY_DIRECT);
 		conv_case_check(&c, &how, &seed);
 	}
