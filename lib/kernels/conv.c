@@ -467,19 +467,70 @@ static void run_class(struct job *j, const struct vgg_team *team,
 	}
 }
 
-/* h rows of the output before a pool, which drops an odd last row and column. */
-static void cut_sides(const struct vgg_conv *c, int h, struct vgg_cut *y,
-		      struct vgg_cut *x)
+/* n outputs along one side before a pool, which drops an odd last one. */
+static int pooled(const struct vgg_conv *c, int n)
 {
-	vgg_cut(y, h, c->sizes_h & ~2u);
-	vgg_cut(x, c->s.pool ? c->s.w / 2 * 2 : c->s.w, c->sizes_w & ~2u);
+	return c->s.pool ? n / 2 * 2 : n;
+}
+
+/* Which tile computes a float shows in its last bits: so all rows are cut,
+ * whatever the range is, which takes the tiles that begin in it. */
+static void cut_floats(const struct vgg_conv *c, int y0, int y1,
+		       struct vgg_cut *y)
+{
+	int i;
+
+	vgg_cut(y, pooled(c, c->s.h), c->sizes_h & ~2u);
+	for (i = 0; i < y->runs; i++) {
+		struct vgg_cut_run *r = &y->run[i];
+		int end = r->first + r->m * r->count;
+
+		while (r->first < end && r->first < y0)
+			r->first += r->m;
+		while (end > r->first && end - r->m >= y1)
+			end -= r->m;
+		r->count = (end - r->first) / r->m;
+	}
+}
+
+/* Rows y0..y1-1 before a pool. */
+static void cut_sides(const struct vgg_conv *c, int y0, int y1,
+		      struct vgg_cut *y, struct vgg_cut *x)
+{
+	int i;
+
+	vgg_cut(x, pooled(c, c->s.w), c->sizes_w & ~2u);
+	if (c->e->is_float) {
+		cut_floats(c, y0, y1, y);
+		return;
+	}
+	vgg_cut(y, y1 - y0, c->sizes_h & ~2u);
+	for (i = 0; i < y->runs; i++)
+		y->run[i].first += y0;
+}
+
+int vgg_conv_row_start(const struct vgg_conv *c, int row)
+{
+	int shrink = c->s.pool ? 2 : 1, at = row * shrink, i;
+	struct vgg_cut y;
+
+	if (!c->e->is_float)
+		return row;
+	vgg_cut(&y, pooled(c, c->s.h), c->sizes_h & ~2u);
+	for (i = 0; i < y.runs; i++) {
+		const struct vgg_cut_run *r = &y.run[i];
+
+		if (at < r->first + r->m * r->count)
+			return (at - (at - r->first) % r->m) / shrink;
+	}
+	return row;
 }
 
 void vgg_conv_run(const struct vgg_conv *c, const struct vgg_conv_io *io,
 		  const struct vgg_conv_range *r, const struct vgg_team *team,
 		  char *workspace)
 {
-	int shrink = c->s.pool ? 2 : 1, y0 = r->row0 * shrink;
+	int shrink = c->s.pool ? 2 : 1;
 	struct job j = { .c = c, .io = io, .h = r->row1 * shrink, .w = c->s.w };
 	struct vgg_cut y, x;
 	int i, k;
@@ -489,15 +540,16 @@ void vgg_conv_run(const struct vgg_conv *c, const struct vgg_conv_io *io,
 	j.last = r->c1;
 	j.finish = vgg_conv_finish(c, 0);
 	j.pad = vgg_conv_padding(c);
-	cut_sides(c, j.h - y0, &y, &x);
+	cut_sides(c, r->row0 * shrink, j.h, &y, &x);
 	for (i = 0; i < y.runs; i++)
 		for (k = 0; k < x.runs; k++) {
 			j.t.mh = y.run[i].m;
 			j.t.mw = x.run[k].m;
-			j.y0 = y0 + y.run[i].first;
+			j.y0 = y.run[i].first;
 			j.x0 = x.run[k].first;
 			j.across = x.run[k].count;
 			j.tiles = y.run[i].count * j.across;
-			run_class(&j, team, workspace);
+			if (j.tiles)
+				run_class(&j, team, workspace);
 		}
 }

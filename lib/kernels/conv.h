@@ -178,7 +178,8 @@ struct vgg_conv_io {
 };
 
 /* Rows of the output behind the pool, and channels: c0 a multiple of
- * vgg_conv_grain(). */
+ * vgg_conv_grain(), row0 what vgg_conv_row_start() gives. The ends may be
+ * anywhere. */
 struct vgg_conv_range {
 	int row0, row1, c0, c1;
 };
@@ -219,9 +220,10 @@ void *vgg_conv_finish(const struct vgg_conv *c, int b);
 
 /* Channels to cut ranges at. */
 int vgg_conv_grain(const struct vgg_conv *c);
+/* The last row up to `row` at which a range may begin: int8, at any. */
+int vgg_conv_row_start(const struct vgg_conv *c, int row);
 size_t vgg_conv_workspace(const struct vgg_conv *c, int workers);
-/* The range of the output; floats: all its rows. `workspace`: aligned to 64
- * bytes. */
+/* The range of the output. `workspace`: aligned to 64 bytes. */
 void vgg_conv_run(const struct vgg_conv *c, const struct vgg_conv_io *io,
 		  const struct vgg_conv_range *range,
 		  const struct vgg_team *team, char *workspace);

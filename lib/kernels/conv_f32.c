@@ -93,7 +93,8 @@ size_t vgg_ready_f32_workspace(const struct vgg_ready_f32 *r, int workers)
 }
 
 void vgg_ready_f32_run(const struct vgg_ready_f32 *r, const float *in,
-		       float *out, const struct vgg_team *team, char *workspace)
+		       float *out, const struct vgg_conv_range *range,
+		       const struct vgg_team *team, char *workspace)
 {
 	const struct vgg_conv_shape *s = &r->c.s;
 	size_t from = (size_t)s->in_c * sizeof(float);
@@ -105,7 +106,7 @@ void vgg_ready_f32_run(const struct vgg_ready_f32 *r, const float *in,
 				  .out = out,
 				  .out_pitch = to * (size_t)w,
 				  .out_pixel = to };
-	struct vgg_conv_range range = { 0, h, 0, s->out_c };
+	struct vgg_conv_range all = { 0, h, 0, s->out_c };
 
-	vgg_conv_run(&r->c, &io, &range, team, workspace);
+	vgg_conv_run(&r->c, &io, range ? range : &all, team, workspace);
 }

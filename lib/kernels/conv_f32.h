@@ -37,10 +37,11 @@ void vgg_ready_f32_pack(const struct vgg_ready_f32 *r, const float *weight,
 			int b);
 /* Bytes of workspace, aligned to 64. */
 size_t vgg_ready_f32_workspace(const struct vgg_ready_f32 *r, int workers);
-/* One image. `out` is before the pool if that is the caller's. */
+/* One image, or a range of its output (conv.h; NULL: all). `out` is the whole
+ * output's, before the pool if that is the caller's. */
 void vgg_ready_f32_run(const struct vgg_ready_f32 *r, const float *in,
-		       float *out, const struct vgg_team *team,
-		       char *workspace);
+		       float *out, const struct vgg_conv_range *range,
+		       const struct vgg_team *team, char *workspace);
 
 /* Engines of a variant; of the generic one if it has none. */
 const struct vgg_engine *vgg_direct_f32(const struct vgg_kernels *kernels);

@@ -82,7 +82,7 @@ static void conv_images(const struct vgg_f32_step *s)
 	for (n = 0; n < batch; n++) {
 		vgg_ready_f32_run(r, s->in + n * in,
 				  r->pool_after ? s->wide : s->out + n * out,
-				  &team, s->workspace);
+				  NULL, &team, s->workspace);
 		if (r->pool_after)
 			pool_images(s, &l->pool,
 				    (int64_t[]){ h, w, l->out.dim[1] }, s->wide,

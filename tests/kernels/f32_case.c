@@ -308,6 +308,30 @@ static void make_ready(struct vgg_ready_f32 *r, struct f32_case *c,
 		conv_force_sizes(&r->c, c->sizes_h, c->sizes_w);
 }
 
+static void run_ranges(const struct vgg_ready_f32 *r, const struct f32_case *c,
+		       float *out, const struct vgg_team *team, char *space)
+{
+	int h = r->c.s.pool ? r->c.s.h / 2 : r->c.s.h, grain, row, i;
+	int channels = c->cut_c;
+
+	if (!c->cut_row && !c->cut_c) {
+		vgg_ready_f32_run(r, c->in, out, NULL, team, space);
+		return;
+	}
+	grain = vgg_conv_grain(&r->c);
+	channels -= channels % grain;
+	row = vgg_conv_row_start(&r->c, c->cut_row < h ? c->cut_row : h);
+	for (i = 3; i >= 0; i--) {
+		struct vgg_conv_range range = { i & 1 ? row : 0,
+						i & 1 ? h : row,
+						i & 2 ? channels : 0,
+						i & 2 ? c->k.out_c : channels };
+
+		if (range.row0 < range.row1 && range.c0 < range.c1)
+			vgg_ready_f32_run(r, c->in, out, &range, team, space);
+	}
+}
+
 /* The output, to be freed; whether it is behind the pool. */
 float *f32_case_run(struct f32_case *c, struct vgg_l2 l2,
 		    const struct vgg_team *team, bool *pooled)
@@ -326,7 +350,7 @@ float *f32_case_run(struct f32_case *c, struct vgg_l2 l2,
 	out = guard_new(f32_case_outputs(c, *pooled) * sizeof(*out), NULL);
 	space = guard_new_aligned(vgg_ready_f32_workspace(&r, team->workers),
 				  NULL);
-	vgg_ready_f32_run(&r, c->in, out, team, space);
+	run_ranges(&r, c, out, team, space);
 	guard_free(space);
 	guard_free(r.c.packed);
 	return out;

@@ -20,6 +20,8 @@ struct f32_case {
 	const struct vgg_kernels *kernels;
 	const struct vgg_engine *engine;
 	unsigned int sizes_h, sizes_w;
+	/* Computed in up to four ranges, cut at or before these. 0: whole. */
+	int cut_row, cut_c;
 };
 
 /* Uniform in lo..hi, in guarded memory. */

@@ -107,6 +107,46 @@ static void check_team(struct f32_case *c, uint64_t *seed)
 	guard_free(want);
 }
 
+/* Nor on the ranges in which it is computed. */
+static void check_ranges(struct f32_case *c, uint64_t *seed)
+{
+	struct vgg_l2 l2 = random_l2(seed, 1 << 14, 1 << 22);
+	bool pooled;
+	float *want = f32_case_run(c, l2, &alone, &pooled), *got;
+	size_t n = f32_case_outputs(c, pooled) * sizeof(*want);
+
+	c->cut_row = (int)test_random_in(seed, 0, c->h);
+	c->cut_c = (int)test_random_in(seed, 1, c->k.out_c);
+	got = f32_case_run(c, l2, &alone, &pooled);
+	if (memcmp(want, got, n)) {
+		f32_case_describe(c);
+		test_fail(__FILE__, __LINE__,
+			  "ranges cut at row %d, channel %d differ", c->cut_row,
+			  c->cut_c);
+	}
+	c->cut_row = c->cut_c = 0;
+	guard_free(got);
+	guard_free(want);
+}
+
+TEST_TIMEOUT(ranges_give_the_same_results, 120)
+{
+	uint64_t seed = test_seed() + 7;
+	struct f32_case c;
+	unsigned int i;
+	int round;
+
+	for (round = 0; round < rounds(100) && !test_state.failed; round++) {
+		f32_case_new(&c, round % 4 != 0, &seed);
+		for (i = 0; (c.kernels = vgg_kernels_get(i)); i++) {
+			c.engine = NULL;
+			if (c.kernels->usable())
+				check_ranges(&c, &seed);
+		}
+		f32_case_free(&c);
+	}
+}
+
 TEST_TIMEOUT(teams_give_the_same_results, 120)
 {
 	uint64_t seed = test_seed() + 2;
