@@ -308,6 +308,7 @@ static void make_ready(struct vgg_ready_f32 *r, struct f32_case *c,
 		conv_force_sizes(&r->c, c->sizes_h, c->sizes_w);
 }
 
+/* The upper ones last, and with a row too much: a range may end anywhere. */
 static void run_ranges(const struct vgg_ready_f32 *r, const struct f32_case *c,
 		       float *out, const struct vgg_team *team, char *space)
 {
@@ -323,7 +324,7 @@ static void run_ranges(const struct vgg_ready_f32 *r, const struct f32_case *c,
 	row = vgg_conv_row_start(&r->c, c->cut_row < h ? c->cut_row : h);
 	for (i = 3; i >= 0; i--) {
 		struct vgg_conv_range range = { i & 1 ? row : 0,
-						i & 1 ? h : row,
+						i & 1 || row == h ? h : row + 1,
 						i & 2 ? channels : 0,
 						i & 2 ? c->k.out_c : channels };
 
