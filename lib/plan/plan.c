@@ -35,7 +35,7 @@ static void place(const struct vgg_layer *l, uint64_t *room,
 {
 	uint64_t bytes = weights(l);
 
-	p->on_card = false;
+	p->where = VGG_ON_CPU;
 	if (l->cpu_reason) {
 		snprintf(p->reason, sizeof(p->reason), "%s", l->cpu_reason);
 	} else if (bytes > *room) {
@@ -44,7 +44,7 @@ static void place(const struct vgg_layer *l, uint64_t *room,
 			 (double)bytes / 1e6);
 	} else {
 		*room -= bytes;
-		p->on_card = true;
+		p->where = VGG_ON_CARD;
 		snprintf(p->reason, sizeof(p->reason),
 			 "the card can run it and holds its weights");
 	}
@@ -54,9 +54,9 @@ static void place(const struct vgg_layer *l, uint64_t *room,
 static int force(const struct vgg_layer *l, enum vgg_split split,
 		 struct vgg_plan_layer *p)
 {
-	p->on_card = split == VGG_SPLIT_CARD;
+	p->where = split == VGG_SPLIT_CARD ? VGG_ON_CARD : VGG_ON_CPU;
 	snprintf(p->reason, sizeof(p->reason), "as asked");
-	if (p->on_card && l->cpu_reason)
+	if (p->where == VGG_ON_CARD && l->cpu_reason)
 		return vgg_fail(
 			MODEL_UNSUPPORTED, l->name, "use --split auto, or cpu",
 			"the card can't run this layer: %s", l->cpu_reason);
@@ -69,8 +69,8 @@ static void summarize(struct vgg_plan *plan, const struct vgg_model *m)
 	unsigned int card = 0, cpu = m->count - plan->count, i;
 
 	for (i = 0; i < plan->count; i++) {
-		card += plan->layers[i].on_card && !plan->layers[i].free;
-		cpu += !plan->layers[i].on_card && !plan->layers[i].free;
+		card += vgg_plan_uses_card(&plan->layers[i]);
+		cpu += vgg_plan_uses_cpu(&plan->layers[i]);
 	}
 	if (!card)
 		snprintf(plan->summary, sizeof(plan->summary),
@@ -116,6 +116,55 @@ int vgg_plan_make(struct vgg_device *device, const struct vgg_model *m,
 	}
 	summarize(plan, m);
 	return err;
+}
+
+#define LINE 64 /* bytes of a cache line, on any machine of ours */
+
+int vgg_plan_grain(const struct vgg_layer *l, enum vgg_where where)
+{
+	int channels = (int)vgg_channels(&l->out), step = 1;
+	int h = l->out.rank == 4 ? (int)l->out.dim[2] : 1;
+	int w = l->out.rank == 4 ? (int)l->out.dim[3] : 1;
+
+	if (l->op != VGG_OP_CONV || l->cpu_reason)
+		return 0;
+	if (where == VGG_BY_CHANNELS)
+		return channels % LINE && h * w > 1 ? 0 : LINE;
+	while ((int64_t)step * w * channels % LINE)
+		step *= 2;
+	return h > step ? step : 0;
+}
+
+static bool is_cut(const struct vgg_plan_layer *p, const struct vgg_layer *l)
+{
+	bool rows = p->where == VGG_BY_ROWS;
+	int grain = vgg_plan_grain(l, p->where);
+	int64_t all = !rows	       ? vgg_channels(&l->out) :
+		      l->out.rank == 4 ? l->out.dim[2] :
+					 1;
+
+	return grain && p->cut > 0 && p->cut < all && p->cut % grain == 0;
+}
+
+int vgg_plan_check(const struct vgg_plan *plan, const struct vgg_model *m)
+{
+	unsigned int i;
+
+	for (i = 0; i < plan->count; i++) {
+		const struct vgg_plan_layer *p = &plan->layers[i];
+		const struct vgg_layer *l = &m->layers[i];
+
+		if (p->where != VGG_BY_ROWS && p->where != VGG_BY_CHANNELS)
+			continue;
+		if (!is_cut(p, l))
+			return vgg_fail(
+				BAD_ARGUMENT, l->name,
+				"cut it elsewhere, or run it as a whole",
+				"the layer can't be cut at %s %d",
+				p->where == VGG_BY_ROWS ? "row" : "channel",
+				p->cut);
+	}
+	return 0;
 }
 
 void vgg_plan_clear(struct vgg_plan *plan)

@@ -21,29 +21,49 @@ struct vgg_image_s8 vgg_image_of(const struct vgg_shape *s, int8_t *data)
 	};
 }
 
-/* Neighbouring card layers become one job; with `visible` each is alone. */
-static int find_segments(struct vgg_int8 *x)
+/* Neighbouring card layers are one step; with `visible` each is alone. */
+static bool goes_on(const struct vgg_int8 *x, const struct vgg_step *s,
+		    unsigned int i)
+{
+	return s && !x->o.visible &&
+	       x->shares[s->end - 1].where == VGG_ON_CARD &&
+	       x->shares[i].where == VGG_ON_CARD;
+}
+
+static void add_step(struct vgg_int8 *x, unsigned int first, unsigned int end)
+{
+	struct vgg_step *s = &x->steps[x->step_count++];
+
+	s->first = first;
+	s->end = end;
+	s->fetched = vgg_int8_foreign(x, first, false);
+	if (first == end)
+		return;
+	s->share = vgg_int8_share(x, first, false);
+	s->cpu = !vgg_range_is_empty(&s->share);
+	s->written = vgg_int8_written(x, first, false);
+}
+
+static int find_steps(struct vgg_int8 *x)
 {
 	const struct vgg_plan *plan = x->o.plan;
-	struct vgg_segment *s = NULL;
+	struct vgg_step *s = NULL;
 	unsigned int i;
 
-	x->segments = calloc(plan->count + 1, sizeof(*x->segments));
-	if (!x->segments)
-		return vgg_fail_memory("card jobs");
+	x->steps = calloc(plan->count + 1, sizeof(*x->steps));
+	if (!x->steps)
+		return vgg_fail_memory("an int8 execution's steps");
 	for (i = 0; i < plan->count; i++) {
 		if (plan->layers[i].free)
 			continue;
-		if (!plan->layers[i].on_card) {
-			s = NULL;
+		if (goes_on(x, s, i)) {
+			s->end = i + 1;
 			continue;
 		}
-		if (!s || x->o.visible) {
-			s = &x->segments[x->segment_count++];
-			s->first = i;
-		}
-		s->end = i + 1;
+		add_step(x, i, i + 1);
+		s = &x->steps[x->step_count - 1];
 	}
+	add_step(x, plan->count, plan->count);
 	return 0;
 }
 
@@ -60,9 +80,11 @@ int vgg_int8_create(const struct vgg_int8_options *options,
 	x->card.size = sizeof(x->card);
 	err = vgg_device_info(x->o.device, &x->card);
 	if (!err)
-		err = find_segments(x);
+		err = vgg_plan_check(x->o.plan, x->o.model);
 	if (!err)
 		err = vgg_int8_place(x);
+	if (!err)
+		err = find_steps(x);
 	if (!err)
 		err = vgg_int8_prepare_card(x);
 	if (!err)
@@ -81,116 +103,55 @@ void vgg_int8_free(struct vgg_int8 *x)
 	vgg_int8_release_card(x);
 	vgg_int8_release_cpu(x);
 	vgg_int8_unplace(x);
-	free(x->segments);
+	free(x->steps);
 	free(x);
 }
 
 /*
- * Caches. Tensors that card and CPU share lie in memory both can reach; each has
- * one writer and one reader, and only if these are not the same something must
- * be made visible: before the CPU reads what the card wrote, after the CPU wrote
- * what the card will read. Nothing else is prepared or finished, and never more
- * than the tensor's bytes.
+ * Caches. Of memory that both can reach, a part must be made visible before the
+ * CPU reads what the card wrote, and after the CPU wrote what the card may read;
+ * nothing else is prepared or finished. While both work, neither touches what
+ * the other writes.
  */
+typedef int (*sync_fn)(struct vgg_buffer *b, unsigned int access,
+		       uint64_t offset, uint64_t bytes);
 
-/* Where the memory of tensor i begins: behind free layers it is an older one's. */
-static unsigned int origin(const struct vgg_int8 *x, unsigned int i)
+static int sync(const struct vgg_tensor *t, const struct vgg_piece *p,
+		enum vgg_access access, sync_fn fn)
 {
-	while (x->tensors[i].alias)
-		i--;
-	return i;
-}
-
-static bool card_wrote(const struct vgg_int8 *x, unsigned int i)
-{
-	i = origin(x, i);
-	return i && x->o.plan->layers[i - 1].on_card;
-}
-
-/* The CPU is going to read tensor i, and has read it. */
-static int begin_read(struct vgg_int8 *x, unsigned int i)
-{
-	struct vgg_tensor *t = &x->tensors[i];
-
-	return card_wrote(x, i) ?
-		       vgg_buffer_prepare_range(t->buffer, VGG_ACCESS_READ, 0,
-						t->bytes) :
+	return t->host && p->width ?
+		       fn(t->host, access, p->offset, vgg_piece_span(p)) :
 		       0;
 }
 
-static int end_read(struct vgg_int8 *x, unsigned int i)
+/* What the card wrote of tensor i, whoever reads it: the results of a run. */
+static int sync_results(struct vgg_int8 *x, unsigned int i, sync_fn fn)
 {
-	struct vgg_tensor *t = &x->tensors[i];
+	const struct vgg_piece p =
+		i ? vgg_int8_written(x, i - 1, true) : (struct vgg_piece){ 0 };
 
-	return card_wrote(x, i) ?
-		       vgg_buffer_finish_range(t->buffer, VGG_ACCESS_READ, 0,
-					       t->bytes) :
-		       0;
+	return sync(&x->tensors[i], &p, VGG_ACCESS_READ, fn);
 }
 
-/* The CPU is going to write all of tensor i, and has written it. */
-static int begin_write(struct vgg_int8 *x, unsigned int i)
+static int each_result(struct vgg_int8 *x, sync_fn fn)
 {
-	struct vgg_tensor *t = &x->tensors[i];
-
-	return t->place == VGG_PLACE_HOST ?
-		       vgg_buffer_prepare_range(t->buffer, VGG_ACCESS_WRITE, 0,
-						t->bytes) :
-		       0;
-}
-
-static int end_write(struct vgg_int8 *x, unsigned int i)
-{
-	struct vgg_tensor *t = &x->tensors[i];
-
-	return t->place == VGG_PLACE_HOST ?
-		       vgg_buffer_finish_range(t->buffer, VGG_ACCESS_WRITE, 0,
-					       t->bytes) :
-		       0;
-}
-
-int8_t *vgg_int8_input(struct vgg_int8 *x)
-{
-	return begin_write(x, 0) ? NULL : x->tensors[0].cpu;
-}
-
-const int8_t *vgg_int8_tensor(const struct vgg_int8 *x, unsigned int i)
-{
-	return x->tensors[i].cpu;
-}
-
-static int cpu_layer(struct vgg_int8 *x, unsigned int i)
-{
-	int err = begin_read(x, i);
-
-	if (!err)
-		err = begin_write(x, i + 1);
-	if (err)
-		return err;
-	vgg_int8_run_cpu(x, i);
-	err = end_read(x, i);
-	return err ? err : end_write(x, i + 1);
-}
-
-/* Calls fn for every tensor that callers may look at after a run. */
-static int each_result(struct vgg_int8 *x,
-		       int (*fn)(struct vgg_int8 *x, unsigned int i))
-{
+	const struct vgg_step *end = &x->steps[x->step_count - 1];
 	unsigned int last = x->o.plan->count, i;
 	int err = 0;
 
 	if (!x->o.visible)
-		return fn(x, last);
+		return sync(&x->tensors[last], &end->fetched, VGG_ACCESS_READ,
+			    fn);
 	for (i = 0; !err && i <= last; i++)
 		if (!x->tensors[i].alias)
-			err = fn(x, i);
+			err = sync_results(x, i, fn);
 	return err;
 }
 
 /* Callers read results until the next run begins, which ends that. */
 static int hide_results(struct vgg_int8 *x)
 {
-	int err = x->shown ? each_result(x, end_read) : 0;
+	int err = x->shown ? each_result(x, vgg_buffer_finish_range) : 0;
 
 	x->shown = false;
 	return err;
@@ -198,34 +159,96 @@ static int hide_results(struct vgg_int8 *x)
 
 static int show_results(struct vgg_int8 *x)
 {
-	int err = each_result(x, begin_read);
+	int err = each_result(x, vgg_buffer_prepare_range);
 
 	x->shown = !err;
 	return err;
 }
 
+/* The CPU writes all of the input. */
+static int sync_input(struct vgg_int8 *x, sync_fn fn)
+{
+	const struct vgg_piece all = { .width = (uint32_t)x->tensors[0].bytes,
+				       .height = 1 };
+
+	return sync(&x->tensors[0], &all, VGG_ACCESS_WRITE, fn);
+}
+
+int8_t *vgg_int8_input(struct vgg_int8 *x)
+{
+	return sync_input(x, vgg_buffer_prepare_range) ? NULL :
+							 x->tensors[0].cpu;
+}
+
+const int8_t *vgg_int8_tensor(const struct vgg_int8 *x, unsigned int i)
+{
+	return x->tensors[i].cpu;
+}
+
+/*
+ * Running.
+ */
+static int run_cpu(struct vgg_int8 *x, const struct vgg_step *s)
+{
+	const struct vgg_tensor *in = &x->tensors[s->first];
+	const struct vgg_tensor *out = &x->tensors[s->end];
+	int err = sync(in, &s->fetched, VGG_ACCESS_READ,
+		       vgg_buffer_prepare_range);
+
+	if (!err)
+		err = sync(out, &s->written, VGG_ACCESS_WRITE,
+			   vgg_buffer_prepare_range);
+	if (err)
+		return err;
+	vgg_int8_run_cpu(x, s->first, &s->share);
+	err = sync(in, &s->fetched, VGG_ACCESS_READ, vgg_buffer_finish_range);
+	return err ? err :
+		     sync(out, &s->written, VGG_ACCESS_WRITE,
+			  vgg_buffer_finish_range);
+}
+
+static int fetch(struct vgg_int8 *x, const struct vgg_step *s,
+		 struct vgg_int8_totals *totals)
+{
+	uint64_t ticket;
+	int err;
+
+	if (!s->fetch.stream)
+		return 0;
+	err = vgg_int8_begin_job(x, &s->fetch, s->first, &ticket);
+	return err ? err : vgg_int8_end_job(x, s->first, ticket, totals);
+}
+
+/* Card and CPU at the same time. A job that has begun is waited for, whatever
+ * becomes of the CPU's part: it uses the memory of this execution. */
+static int run_step(struct vgg_int8 *x, const struct vgg_step *s,
+		    struct vgg_int8_totals *totals)
+{
+	int err = fetch(x, s, totals), late;
+	uint64_t ticket;
+
+	if (!err && s->job.stream)
+		err = vgg_int8_begin_job(x, &s->job, s->first, &ticket);
+	if (err)
+		return err;
+	if (s->cpu)
+		err = run_cpu(x, s);
+	if (!s->job.stream)
+		return err;
+	late = vgg_int8_end_job(x, s->first, ticket, totals);
+	return err ? err : late;
+}
+
 int vgg_int8_run(struct vgg_int8 *x, struct vgg_int8_totals *totals)
 {
-	const struct vgg_plan *plan = x->o.plan;
-	const struct vgg_segment *s = x->segments;
-	unsigned int i = 0;
+	unsigned int i;
 	int err;
 
 	*totals = (struct vgg_int8_totals){ 0 };
 	err = hide_results(x);
 	if (!err)
-		err = end_write(x, 0);
-	while (!err && i < plan->count) {
-		if (plan->layers[i].free) {
-			i++;
-		} else if (plan->layers[i].on_card) {
-			err = vgg_int8_run_segment(x, s, totals);
-			i = s->end;
-			s++;
-		} else {
-			err = cpu_layer(x, i);
-			i++;
-		}
-	}
+		err = sync_input(x, vgg_buffer_finish_range);
+	for (i = 0; !err && i < x->step_count; i++)
+		err = run_step(x, &x->steps[i], totals);
 	return err ? err : show_results(x);
 }

@@ -3,10 +3,16 @@
  * The integer form of a network on card and CPU, as a plan says. Tensor 0 is
  * the input, tensor i + 1 the output of layer i; all are int8 in memory order.
  *
- * A tensor lies where its neighbours work: in on-board memory between two card
- * layers, in memory both can reach between card and CPU, in plain memory
- * between CPU layers. Nothing is copied from one place to another, except an
- * input that the card would read over PCIe more than once.
+ * A run is a list of steps with a barrier behind each: neighbouring layers of
+ * the card, which are one job; a layer of the CPU; or a layer that both compute
+ * at the same time, the card its first rows or channels, the CPU the others.
+ *
+ * A tensor lies where its neighbours work: in plain memory between CPU layers,
+ * on board between card layers, in memory that both can reach between card and
+ * CPU. If both work on both sides of it, each side's part lies in its own
+ * memory, and what the other side reads of it is copied: behind a cut by rows
+ * the rows at the cut, else all of it. So is an input that the card would read
+ * over PCIe more than once. Nothing else is copied.
  */
 #ifndef VGG_INT8_H
 #define VGG_INT8_H

@@ -31,14 +31,15 @@ union vgg_command *vgg_stream_add(struct vgg_stream *s,
 }
 
 void vgg_stream_copy(struct vgg_stream *s, uint64_t src, uint64_t dst,
-		     uint64_t bytes, uint32_t tag)
+		     const struct vgg_piece *piece, uint32_t tag)
 {
 	union vgg_command *c = vgg_stream_add(s, VGG_CMD_COPY, 0, tag);
 
-	c->copy.src = htole64(src);
-	c->copy.dst = htole64(dst);
-	c->copy.width = htole32((uint32_t)bytes);
-	c->copy.height = htole32(1);
+	c->copy.src = htole64(src + piece->offset);
+	c->copy.dst = htole64(dst + piece->offset);
+	c->copy.width = htole32(piece->width);
+	c->copy.height = htole32(piece->height);
+	c->copy.src_pitch = c->copy.dst_pitch = htole32(piece->pitch);
 }
 
 int vgg_stream_begin(struct vgg_stream *s, struct vgg_buffer *buffer)
@@ -64,12 +65,43 @@ static struct vgg_hw_window hw_window(const struct vgg_window *w)
 	};
 }
 
+/* Where the card has tensor i. */
+static uint64_t home(const struct vgg_int8 *x, unsigned int i)
+{
+	const struct vgg_tensor *t = &x->tensors[i];
+
+	return vgg_buffer_address(t->local ? t->local : t->host);
+}
+
+/* Rows that a window needs for its first `rows` ones: as many as there are of
+ * `h`, and padding for the others. */
+static int rows_for(struct vgg_hw_window *w, int rows, int h)
+{
+	int need = (rows - 1) * w->stride_h + w->kernel_h - w->pad_top;
+
+	w->pad_bottom = (uint8_t)(need > h ? need - h : 0);
+	return need < h ? need : h;
+}
+
+/* The first rows: less of the input, and other padding below. */
+static void cut_rows(struct vgg_hw_cmd_conv *c, const struct vgg_layer *l,
+		     int rows)
+{
+	int64_t h, w;
+
+	vgg_conv_size(l, &h, &w);
+	if (l->has_pool)
+		rows = rows_for(&c->pool, rows, (int)h);
+	c->in_h = htole16((uint16_t)rows_for(&c->win, rows, (int)l->in.dim[2]));
+}
+
 static void add_conv(struct vgg_stream *s, const struct vgg_int8 *x,
 		     unsigned int i, uint64_t src)
 {
 	const struct vgg_layer *l = &x->o.model->layers[i];
 	struct vgg_image_s8 in = vgg_image_of(&l->in, NULL);
 	struct vgg_image_s8 out = vgg_image_of(&l->out, NULL);
+	struct vgg_conv_range share = vgg_int8_share(x, i, true);
 	uint16_t flags = (uint16_t)((l->qrelu ? VGG_CONV_RELU : 0) |
 				    (l->has_pool ? VGG_CONV_POOL : 0));
 	struct vgg_hw_cmd_conv *c =
@@ -77,13 +109,13 @@ static void add_conv(struct vgg_stream *s, const struct vgg_int8 *x,
 	int taps = l->win.kernel_h * l->win.kernel_w * in.c;
 
 	c->src = htole64(src);
-	c->dst = htole64(x->tensors[i + 1].address);
+	c->dst = htole64(home(x, i + 1));
 	c->weights = htole64(x->weights[i].weights);
 	c->params = htole64(x->weights[i].params);
 	c->in_h = htole16((uint16_t)in.h);
 	c->in_w = htole16((uint16_t)in.w);
 	c->in_c = htole32((uint32_t)in.c);
-	c->out_c = htole32((uint32_t)out.c);
+	c->out_c = htole32((uint32_t)share.c1);
 	c->src_pitch = htole32((uint32_t)in.pitch);
 	c->src_pixel = htole32((uint32_t)in.pixel);
 	c->dst_pitch = htole32((uint32_t)out.pitch);
@@ -92,6 +124,8 @@ static void add_conv(struct vgg_stream *s, const struct vgg_int8 *x,
 	c->win = hw_window(&l->win);
 	if (l->has_pool)
 		c->pool = hw_window(&l->pool);
+	if (share.row1 < out.h)
+		cut_rows(c, l, share.row1);
 	c->pad_value = (int8_t)(i ? x->o.model->layers[i - 1].out_q.zero :
 				    x->o.model->in_q.zero);
 	c->lo = (int8_t)l->qlo;
@@ -114,7 +148,7 @@ static void add_pool(struct vgg_stream *s, const struct vgg_int8 *x,
 		&vgg_stream_add(s, VGG_CMD_POOL, flags, i)->pool;
 
 	c->src = htole64(src);
-	c->dst = htole64(x->tensors[i + 1].address);
+	c->dst = htole64(home(x, i + 1));
 	c->in_h = htole16((uint16_t)in.h);
 	c->in_w = htole16((uint16_t)in.w);
 	c->channels = htole32((uint32_t)in.c);
@@ -146,80 +180,134 @@ int vgg_int8_submit(struct vgg_int8 *x, struct vgg_buffer *stream,
 }
 
 /*
- * Segments.
+ * Jobs.
  */
 
 /* The card reads its operands once if weights or input fit half its on-chip
  * memory; otherwise the input several times, which PCIe is too slow for. */
-static bool wants_staging(const struct vgg_int8 *x, unsigned int i)
+static bool wants_staging(const struct vgg_int8 *x, unsigned int i,
+			  const struct vgg_piece *input)
 {
+	const struct vgg_layer *l = &x->o.model->layers[i];
+	struct vgg_conv_range share = vgg_int8_share(x, i, true);
 	uint64_t half = ((uint64_t)x->card.onchip_kib << 10) / 2;
+	uint64_t all = (uint64_t)vgg_channels(&l->out);
 
-	return x->tensors[i].place == VGG_PLACE_HOST && !x->o.visible &&
-	       x->o.model->layers[i].qweight.count > half &&
-	       x->tensors[i].bytes > half;
+	return !x->tensors[i].local && !x->o.visible && all &&
+	       l->qweight.count / all * (uint64_t)share.c1 > half &&
+	       vgg_piece_span(input) > half;
 }
 
-static int write_stream(struct vgg_int8 *x, struct vgg_segment *seg)
+/* What the card lacks of its input, to where it has the rest of it. */
+static uint64_t add_input(struct vgg_stream *s, const struct vgg_int8 *x,
+			  const struct vgg_step *step)
 {
-	uint64_t src = x->tensors[seg->first].address;
+	unsigned int i = step->first;
+	struct vgg_piece lacks = vgg_int8_foreign(x, i, true);
+	struct vgg_buffer *to =
+		step->staged ? step->staged : x->tensors[i].local;
+
+	if (to && lacks.width) {
+		vgg_stream_copy(s, vgg_buffer_address(x->tensors[i].host),
+				vgg_buffer_address(to), &lacks, i);
+		vgg_stream_add(s, VGG_CMD_FENCE, 0, i);
+	}
+	return step->staged ? vgg_buffer_address(step->staged) : home(x, i);
+}
+
+static int write_job(struct vgg_int8 *x, struct vgg_step *step)
+{
 	struct vgg_stream s;
 	unsigned int i;
-	int err = vgg_stream_begin(&s, seg->stream);
+	uint64_t src;
+	int err = vgg_stream_begin(&s, step->job.stream);
 
 	if (err)
 		return err;
-	if (seg->staged) {
-		vgg_stream_copy(&s, src, vgg_buffer_address(seg->staged),
-				x->tensors[seg->first].bytes, seg->first);
-		vgg_stream_add(&s, VGG_CMD_FENCE, 0, seg->first);
-		src = vgg_buffer_address(seg->staged);
-	}
-	for (i = seg->first; i < seg->end; i++) {
+	src = add_input(&s, x, step);
+	for (i = step->first; i < step->end; i++) {
 		if (x->o.plan->layers[i].free)
 			continue;
-		if (i > seg->first)
-			src = x->tensors[i].address;
+		if (i > step->first)
+			src = home(x, i);
 		if (x->o.model->layers[i].op == VGG_OP_CONV)
 			add_conv(&s, x, i, src);
 		else
 			add_pool(&s, x, i, src);
 	}
-	err = vgg_stream_end(&s, seg->end - 1);
-	seg->stream_bytes = s.count * VGG_CMD_SIZE;
-	return err;
+	step->job.bytes = (s.count + 1) * VGG_CMD_SIZE;
+	return vgg_stream_end(&s, step->end - 1);
 }
 
-static int prepare_segment(struct vgg_int8 *x, struct vgg_segment *seg)
+static int new_stream(struct vgg_int8 *x, unsigned int commands,
+		      struct vgg_ready_job *job)
 {
-	uint64_t room = (seg->end - seg->first + STREAM_EXTRA) * VGG_CMD_SIZE;
-	int err;
+	return vgg_buffer_create(x->o.device, commands * VGG_CMD_SIZE,
+				 VGG_BUFFER_HOST, &job->stream);
+}
 
-	err = vgg_buffer_create(x->o.device, room, VGG_BUFFER_HOST,
-				&seg->stream);
-	if (!err && wants_staging(x, seg->first)) {
+static int prepare_job(struct vgg_int8 *x, struct vgg_step *step)
+{
+	struct vgg_piece input = vgg_int8_foreign(x, step->first, true);
+	int err = new_stream(x, step->end - step->first + STREAM_EXTRA,
+			     &step->job);
+
+	if (!err && wants_staging(x, step->first, &input)) {
 		err = vgg_buffer_create(x->o.device,
-					x->tensors[seg->first].bytes,
-					VGG_BUFFER_LOCAL, &seg->staged);
+					x->tensors[step->first].bytes,
+					VGG_BUFFER_LOCAL, &step->staged);
 		if (err == -ENOSPC) /* slower, not wrong */
 			err = 0;
 	}
-	return err ? err : write_stream(x, seg);
+	return err ? err : write_job(x, step);
+}
+
+/* From on board to the host, where the CPU reads it. */
+static int prepare_fetch(struct vgg_int8 *x, struct vgg_step *step)
+{
+	struct vgg_tensor *t = &x->tensors[step->first];
+	struct vgg_stream s;
+	int err;
+
+	if (!t->local || !step->fetched.width)
+		return 0;
+	err = new_stream(x, 2, &step->fetch);
+	if (!err)
+		err = vgg_stream_begin(&s, step->fetch.stream);
+	if (err)
+		return err;
+	vgg_stream_copy(&s, vgg_buffer_address(t->local),
+			vgg_buffer_address(t->host), &step->fetched,
+			step->first);
+	step->fetch.bytes = 2 * VGG_CMD_SIZE;
+	return vgg_stream_end(&s, step->first);
+}
+
+static bool uses_card(const struct vgg_int8 *x, const struct vgg_step *step)
+{
+	return step->first < step->end &&
+	       x->shares[step->first].where != VGG_ON_CPU;
 }
 
 int vgg_int8_prepare_card(struct vgg_int8 *x)
 {
 	unsigned int i;
+	bool any = false;
 	int err;
 
-	if (!x->segment_count)
+	for (i = 0; i < x->step_count; i++)
+		any = any || uses_card(x, &x->steps[i]);
+	if (!any)
 		return 0;
 	x->weights = calloc(x->o.plan->count, sizeof(*x->weights));
 	if (!x->weights)
 		return vgg_fail_memory("card weights");
 	err = vgg_int8_upload(x);
-	for (i = 0; !err && i < x->segment_count; i++)
-		err = prepare_segment(x, &x->segments[i]);
+	for (i = 0; !err && i < x->step_count; i++) {
+		err = prepare_fetch(x, &x->steps[i]);
+		if (!err && uses_card(x, &x->steps[i]))
+			err = prepare_job(x, &x->steps[i]);
+	}
 	return err;
 }
 
@@ -227,28 +315,41 @@ void vgg_int8_release_card(struct vgg_int8 *x)
 {
 	unsigned int i;
 
-	for (i = 0; x->segments && i < x->segment_count; i++) {
-		vgg_buffer_destroy(x->segments[i].stream);
-		vgg_buffer_destroy(x->segments[i].staged);
+	for (i = 0; x->steps && i < x->step_count; i++) {
+		vgg_buffer_destroy(x->steps[i].fetch.stream);
+		vgg_buffer_destroy(x->steps[i].job.stream);
+		vgg_buffer_destroy(x->steps[i].staged);
 	}
 	for (i = 0; x->weights && i < x->o.plan->count; i++)
 		vgg_buffer_destroy(x->weights[i].buffer);
 	free(x->weights);
 }
 
-int vgg_int8_run_segment(struct vgg_int8 *x, const struct vgg_segment *s,
-			 struct vgg_int8_totals *totals)
+/* A tag is the layer that a command belongs to: so is the error's place. */
+static const char *layer_name(const struct vgg_int8 *x, unsigned int i)
+{
+	unsigned int last = x->o.plan->count - 1;
+
+	return x->o.model->layers[i < last ? i : last].name;
+}
+
+int vgg_int8_begin_job(struct vgg_int8 *x, const struct vgg_ready_job *job,
+		       unsigned int layer, uint64_t *ticket)
+{
+	return vgg_error_at(
+		vgg_int8_submit(x, job->stream, job->bytes, layer, ticket),
+		layer_name(x, layer));
+}
+
+int vgg_int8_end_job(struct vgg_int8 *x, unsigned int layer, uint64_t ticket,
+		     struct vgg_int8_totals *totals)
 {
 	struct vgg_completion c = VGG_INIT(c);
-	unsigned int layer;
-	uint64_t ticket;
-	int err = vgg_int8_submit(x, s->stream, s->stream_bytes, s->first,
-				  &ticket);
+	int err;
 
-	if (!err)
-		err = vgg_wait(x->o.device, ticket, &c);
-	layer = c.tag < x->o.plan->count ? c.tag : s->first;
+	c.tag = layer;
+	err = vgg_wait(x->o.device, ticket, &c);
 	totals->cycles += c.cycles;
 	totals->saturations += c.saturations;
-	return vgg_error_at(err, x->o.model->layers[layer].name);
+	return vgg_error_at(err, layer_name(x, err ? c.tag : layer));
 }

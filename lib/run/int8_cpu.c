@@ -35,14 +35,13 @@ static struct vgg_conv_s8 conv_of(const struct vgg_int8 *x, unsigned int i)
 	};
 }
 
-static void run_conv(const struct vgg_int8 *x, unsigned int i)
+static void run_conv(const struct vgg_int8 *x, unsigned int i,
+		     const struct vgg_conv_range *share)
 {
-	const struct vgg_ready_s8 *r = &x->ready[i];
-	const struct vgg_conv_range all = { 0, r->k.out.h, 0, r->k.out.c };
 	const struct vgg_team team = vgg_team_of(x->o.threads);
 
-	vgg_ready_s8_run(r, x->tensors[i].cpu, x->tensors[i + 1].cpu, &all,
-			 &team, x->workspace);
+	vgg_ready_s8_run(&x->ready[i], x->tensors[i].cpu, x->tensors[i + 1].cpu,
+			 share, &team, x->workspace);
 }
 
 /* A job's tasks: rows x channels, in steps. */
@@ -207,13 +206,14 @@ static void run_reshape(const struct vgg_int8 *x, unsigned int i)
 		to[place(&l->out, k)] = from[place(&l->in, k)];
 }
 
-void vgg_int8_run_cpu(struct vgg_int8 *x, unsigned int i)
+void vgg_int8_run_cpu(struct vgg_int8 *x, unsigned int i,
+		      const struct vgg_conv_range *share)
 {
 	struct tasks t = { .x = x };
 
 	switch (x->o.model->layers[i].op) {
 	case VGG_OP_CONV:
-		run_conv(x, i);
+		run_conv(x, i, share);
 		break;
 	case VGG_OP_MAXPOOL:
 	case VGG_OP_AVGPOOL:
@@ -236,7 +236,7 @@ void vgg_int8_run_cpu(struct vgg_int8 *x, unsigned int i)
 static bool convolves_here(const struct vgg_int8 *x, unsigned int i)
 {
 	return x->o.model->layers[i].op == VGG_OP_CONV &&
-	       !x->o.plan->layers[i].on_card;
+	       x->shares[i].where != VGG_ON_CARD;
 }
 
 static size_t round_up(size_t n)

@@ -6,62 +6,82 @@
 #include "run/int8_parts.h"
 #include "util/error.h"
 
-/* Who touches tensor i, over all its aliases. Ends where the next one has
- * memory of its own. */
-static void users(const struct vgg_int8 *x, unsigned int i, bool *card,
-		  bool *cpu)
+/* The layer that reads tensor i, behind free ones; the layers' number: the
+ * caller. */
+static unsigned int reader(const struct vgg_int8 *x, unsigned int i)
 {
-	const struct vgg_plan *plan = x->o.plan;
-	unsigned int last = plan->count;
-
-	*card = false;
-	*cpu = !i; /* the input comes from the CPU */
-	if (i)
-		*(plan->layers[i - 1].on_card ? card : cpu) = true;
-	while (i < last && plan->layers[i].free)
+	while (i < x->o.plan->count && x->o.plan->layers[i].free)
 		i++;
-	if (i < last)
-		*(plan->layers[i].on_card ? card : cpu) = true;
-	else
-		*cpu = true; /* so does the output go there */
+	return i;
 }
 
-static int allocate(struct vgg_int8 *x, struct vgg_tensor *t)
+static bool card_writes(const struct vgg_int8 *x, unsigned int i)
 {
-	int err;
+	return i && x->shares[i - 1].where != VGG_ON_CPU;
+}
 
-	if (t->place == VGG_PLACE_HEAP)
-		return 0;
-	err = vgg_buffer_create(x->o.device, t->bytes,
-				t->place == VGG_PLACE_LOCAL ? VGG_BUFFER_LOCAL :
-							      VGG_BUFFER_HOST,
-				&t->buffer);
-	if (err)
-		return err;
-	t->cpu = vgg_buffer_map(t->buffer);
-	t->address = vgg_buffer_address(t->buffer);
-	return 0;
+static bool cpu_writes(const struct vgg_int8 *x, unsigned int i)
+{
+	return !i || x->shares[i - 1].where != VGG_ON_CARD;
+}
+
+static bool card_reads(const struct vgg_int8 *x, unsigned int i)
+{
+	unsigned int by = reader(x, i);
+
+	return by < x->o.plan->count && x->shares[by].where != VGG_ON_CPU;
+}
+
+static bool cpu_reads(const struct vgg_int8 *x, unsigned int i)
+{
+	unsigned int by = reader(x, i);
+
+	return by == x->o.plan->count || x->shares[by].where != VGG_ON_CARD;
+}
+
+/* The channels of a pixel come from two sides: not into the same memory, as the
+ * CPU's part can't be made visible without touching the card's. */
+static bool is_mixed(const struct vgg_int8 *x, unsigned int i)
+{
+	const struct vgg_shape *s;
+
+	if (!i || x->shares[i - 1].where != VGG_BY_CHANNELS)
+		return false;
+	s = &x->o.model->layers[i - 1].out;
+	return s->rank == 4 && s->dim[2] * s->dim[3] > 1;
+}
+
+static int add_local(struct vgg_int8 *x, unsigned int i)
+{
+	struct vgg_tensor *t = &x->tensors[i];
+	int err = 0;
+
+	if (!x->o.visible && card_writes(x, i) &&
+	    (card_reads(x, i) || is_mixed(x, i)))
+		err = vgg_buffer_create(x->o.device, t->bytes, VGG_BUFFER_LOCAL,
+					&t->local);
+	/* A full card reads and writes the host's memory. */
+	if (err == -ENOSPC)
+		err = 0;
+	/* Of two homes there is only one: the card does it all. */
+	if (!err && !t->local && is_mixed(x, i))
+		x->shares[i - 1].where = VGG_ON_CARD;
+	return err;
 }
 
 static int place_one(struct vgg_int8 *x, unsigned int i)
 {
 	struct vgg_tensor *t = &x->tensors[i];
-	bool card, cpu;
-	int err;
+	int err = add_local(x, i);
 
-	users(x, i, &card, &cpu);
-	if (!card)
-		t->place = VGG_PLACE_HEAP;
-	else if (cpu || x->o.visible)
-		t->place = VGG_PLACE_HOST;
-	else
-		t->place = VGG_PLACE_LOCAL;
-	err = allocate(x, t);
-	if (err == -ENOSPC && t->place == VGG_PLACE_LOCAL) {
-		/* A full card reads and writes the host's memory. */
-		t->place = VGG_PLACE_HOST;
-		err = allocate(x, t);
-	}
+	if (err || (!card_writes(x, i) && !card_reads(x, i)))
+		return err;
+	if (t->local && !cpu_writes(x, i) && !cpu_reads(x, i))
+		return 0;
+	err = vgg_buffer_create(x->o.device, t->bytes, VGG_BUFFER_HOST,
+				&t->host);
+	if (!err)
+		t->cpu = vgg_buffer_map(t->host);
 	return err;
 }
 
@@ -78,7 +98,7 @@ static int allocate_heap(struct vgg_int8 *x)
 	for (i = 0; i < count; i++) {
 		struct vgg_tensor *t = &x->tensors[i];
 
-		if (t->place != VGG_PLACE_HEAP || t->alias)
+		if (t->host || t->local || t->alias)
 			continue;
 		t->turn = turn;
 		turn ^= 1;
@@ -107,7 +127,7 @@ static void share_heap(struct vgg_int8 *x)
 
 		if (t->alias)
 			t->cpu = t[-1].cpu;
-		else if (t->place == VGG_PLACE_HEAP && !x->o.visible)
+		else if (!t->host && !t->local && !x->o.visible)
 			t->cpu = x->heap[t->turn];
 	}
 }
@@ -119,8 +139,12 @@ int vgg_int8_place(struct vgg_int8 *x)
 	int err = 0;
 
 	x->tensors = calloc(m->integer_layers + 1, sizeof(*x->tensors));
-	if (!x->tensors)
+	x->shares = calloc(m->integer_layers + 1, sizeof(*x->shares));
+	if (!x->tensors || !x->shares)
 		return vgg_fail_memory("int8 activations");
+	for (i = 0; i < m->integer_layers; i++)
+		x->shares[i] = (struct vgg_share){ x->o.plan->layers[i].where,
+						   x->o.plan->layers[i].cut };
 	for (i = 0; !err && i <= m->integer_layers; i++) {
 		struct vgg_tensor *t = &x->tensors[i];
 
@@ -144,19 +168,18 @@ void vgg_int8_unplace(struct vgg_int8 *x)
 {
 	unsigned int i;
 
-	if (!x->tensors)
-		return;
-	for (i = 0; i <= x->o.model->integer_layers; i++) {
+	for (i = 0; x->tensors && i <= x->o.model->integer_layers; i++) {
 		struct vgg_tensor *t = &x->tensors[i];
 
 		if (t->alias)
 			continue;
-		if (t->buffer)
-			vgg_buffer_destroy(t->buffer);
-		else if (x->o.visible)
+		vgg_buffer_destroy(t->local);
+		vgg_buffer_destroy(t->host);
+		if (!t->host && x->o.visible)
 			free(t->cpu);
 	}
 	free(x->heap[0]);
 	free(x->heap[1]);
+	free(x->shares);
 	free(x->tensors);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Inside int8.c, int8_memory.c, int8_cpu.c, int8_card.c and int8_upload.c. */
+/* Inside int8.c and int8_*.c. */
 #ifndef VGG_INT8_PARTS_H
 #define VGG_INT8_PARTS_H
 
@@ -7,24 +7,54 @@
 #include "run/int8.h"
 #include "vggaccel_hw.h"
 
-enum vgg_place { VGG_PLACE_HEAP, VGG_PLACE_HOST, VGG_PLACE_LOCAL };
-
-struct vgg_tensor {
-	enum vgg_place place;
-	uint64_t bytes;
-	int8_t *cpu;		   /* HEAP and HOST */
-	uint64_t address;	   /* HOST and LOCAL */
-	struct vgg_buffer *buffer; /* HOST and LOCAL; owned unless alias */
-	bool alias;		   /* the memory of the tensor before */
-	unsigned int turn;	   /* HEAP: which of the two pieces */
+/* Who computes which part of a layer; see struct vgg_plan_layer. What the plan
+ * says, unless this device can't. */
+struct vgg_share {
+	enum vgg_where where;
+	int cut;
 };
 
-/* A run of neighbouring card layers: one job. */
-struct vgg_segment {
-	unsigned int first, end; /* layers */
-	struct vgg_buffer *stream;
-	uint32_t stream_bytes;
-	struct vgg_buffer *staged; /* on-board copy of its input, or NULL */
+/* A part of a tensor's bytes: `height` runs of `width`, `pitch` apart. Nothing:
+ * width 0. */
+struct vgg_piece {
+	uint64_t offset;
+	uint32_t width, height, pitch;
+};
+
+/*
+ * A tensor has up to two homes of its full size. The card uses `local` where it
+ * is there, else `host`; either side's part is in its own home, and what the
+ * other needs of it is copied.
+ */
+struct vgg_tensor {
+	uint64_t bytes;
+	bool alias;		  /* the homes of the tensor before */
+	int8_t *cpu;		  /* NULL: only the card sees it */
+	struct vgg_buffer *host;  /* cpu's, if the card reaches it */
+	struct vgg_buffer *local; /* on board */
+	unsigned int turn;	  /* without host: which of the two pieces */
+};
+
+/* A job that is submitted again in every run. */
+struct vgg_ready_job {
+	struct vgg_buffer *stream; /* NULL: there is none */
+	uint32_t bytes;
+};
+
+/*
+ * Between two barriers: neighbouring layers of the card; or one layer of the
+ * CPU, or of both. The last step has no layers: it brings the output.
+ */
+struct vgg_step {
+	unsigned int first, end;    /* layers */
+	struct vgg_ready_job fetch; /* copies to the host what the CPU lacks */
+	struct vgg_piece fetched; /* of tensor `first`, what the card wrote and
+				    * the CPU reads */
+	struct vgg_ready_job job;
+	struct vgg_buffer *staged; /* on-board copy of the input, or NULL */
+	bool cpu;
+	struct vgg_conv_range share; /* of the CPU */
+	struct vgg_piece written;    /* by the CPU, of tensor `end` */
 };
 
 struct vgg_card_weights {
@@ -40,13 +70,29 @@ struct vgg_int8 {
 	const struct vgg_kernels *kernels;
 	struct vgg_tensor *tensors;	  /* integer_layers + 1 */
 	struct vgg_card_weights *weights; /* per layer */
-	struct vgg_segment *segments;
-	unsigned int segment_count;
+	struct vgg_share *shares;	  /* per layer */
+	struct vgg_step *steps;
+	unsigned int step_count;
 	bool shown;		    /* results are prepared for reading */
 	struct vgg_ready_s8 *ready; /* convolutions of the CPU, per layer */
 	char *packed, *workspace;   /* their weights, and what a run needs */
 	int8_t *heap[2];	    /* tensors in turns */
 };
+
+/* int8_split.c */
+bool vgg_range_is_empty(const struct vgg_conv_range *r);
+/* What a side computes of layer i's output; behind a fused pool. */
+struct vgg_conv_range vgg_int8_share(const struct vgg_int8 *x, unsigned int i,
+				     bool card);
+/* The same as bytes of tensor i + 1. */
+struct vgg_piece vgg_int8_written(const struct vgg_int8 *x, unsigned int i,
+				  bool card);
+/* What layer i's side reads of tensor i and the other side has written;
+ * i = plan->count: what the caller reads. */
+struct vgg_piece vgg_int8_foreign(const struct vgg_int8 *x, unsigned int i,
+				  bool card);
+/* Bytes from its first to its last. */
+uint64_t vgg_piece_span(const struct vgg_piece *p);
 
 /* int8_memory.c */
 int vgg_int8_place(struct vgg_int8 *x);
@@ -74,20 +120,24 @@ int vgg_stream_begin(struct vgg_stream *s, struct vgg_buffer *buffer);
 union vgg_command *vgg_stream_add(struct vgg_stream *s,
 				  enum vgg_hw_opcode opcode, uint16_t flags,
 				  uint32_t tag);
+/* The piece of a tensor from src to dst, which are the tensor's beginnings. */
 void vgg_stream_copy(struct vgg_stream *s, uint64_t src, uint64_t dst,
-		     uint64_t bytes, uint32_t tag);
+		     const struct vgg_piece *piece, uint32_t tag);
 /* Adds END; the card may read it now. */
 int vgg_stream_end(struct vgg_stream *s, uint32_t tag);
 int vgg_int8_submit(struct vgg_int8 *x, struct vgg_buffer *stream,
 		    uint32_t bytes, uint32_t tag, uint64_t *ticket);
 int vgg_int8_prepare_card(struct vgg_int8 *x);
 void vgg_int8_release_card(struct vgg_int8 *x);
-int vgg_int8_run_segment(struct vgg_int8 *x, const struct vgg_segment *s,
-			 struct vgg_int8_totals *totals);
+int vgg_int8_begin_job(struct vgg_int8 *x, const struct vgg_ready_job *job,
+		       unsigned int layer, uint64_t *ticket);
+int vgg_int8_end_job(struct vgg_int8 *x, unsigned int layer, uint64_t ticket,
+		     struct vgg_int8_totals *totals);
 /* int8_cpu.c */
 int vgg_int8_prepare_cpu(struct vgg_int8 *x);
 void vgg_int8_release_cpu(struct vgg_int8 *x);
-void vgg_int8_run_cpu(struct vgg_int8 *x, unsigned int layer);
+void vgg_int8_run_cpu(struct vgg_int8 *x, unsigned int layer,
+		      const struct vgg_conv_range *share);
 
 /* The NHWC view of a shape of rank 1, 2 or 4. */
 struct vgg_image_s8 vgg_image_of(const struct vgg_shape *s, int8_t *data);

@@ -39,11 +39,35 @@ static uint64_t align_params(uint64_t n)
 	return (n + VGG_PARAM_ALIGN - 1) & ~(uint64_t)(VGG_PARAM_ALIGN - 1);
 }
 
-/* What a layer takes of the card's memory. */
-static uint64_t layer_bytes(const struct vgg_layer *l)
+/* What the card needs of a layer: of its first filters, where the CPU does the
+ * others. */
+struct needs {
+	const struct vgg_layer *l;
+	uint64_t weights, params; /* bytes */
+};
+
+static struct needs needs_of(const struct vgg_int8 *x, unsigned int i)
 {
-	return align_params(l->qweight.count) +
-	       l->qparam.count * sizeof(int32_t);
+	const struct vgg_layer *l = &x->o.model->layers[i];
+	struct vgg_conv_range share = vgg_int8_share(x, i, true);
+	struct needs n = { .l = l,
+			   .weights = l->qweight.count,
+			   .params = l->qparam.count * sizeof(int32_t) };
+
+	if (vgg_range_is_empty(&share))
+		return (struct needs){ .l = l };
+	if (x->shares[i].where == VGG_BY_CHANNELS) {
+		uint64_t all = (uint64_t)vgg_channels(&l->out);
+
+		n.weights = n.weights / all * (uint64_t)share.c1;
+		n.params = n.params / all * (uint64_t)share.c1;
+	}
+	return n;
+}
+
+static uint64_t total(const struct needs *n)
+{
+	return align_params(n->weights) + n->params;
 }
 
 static int named(int err, const char *layer)
@@ -93,34 +117,34 @@ static void fill_params(const struct vgg_layer *l, uint64_t at, uint64_t end,
 
 /* Bytes at..at+n-1 of what goes into the card's memory: the weights, zeros up to
  * the parameters' alignment, the parameters. */
-static void fill(const struct upload *u, const struct vgg_layer *l, uint64_t at,
+static void fill(const struct upload *u, const struct needs *needs, uint64_t at,
 		 uint64_t n, uint8_t *to)
 {
-	uint64_t weights = l->qweight.count, params = align_params(weights);
+	uint64_t weights = needs->weights, params = align_params(weights);
 	uint64_t end = at + n, run;
 
 	if (at < weights) {
 		run = (end < weights ? end : weights) - at;
-		fill_weights(u, l, at, run, to);
+		fill_weights(u, needs->l, at, run, to);
 		to += run;
 		at += run;
 	}
 	for (; at < end && at < params; at++)
 		*to++ = 0;
 	if (at < end)
-		fill_params(l, at - params, end - params, to);
+		fill_params(needs->l, at - params, end - params, to);
 	if (u->reader)
 		vgg_reader_finish(u->reader);
 }
 
-static int fill_buffer(const struct upload *u, const struct vgg_layer *l,
+static int fill_buffer(const struct upload *u, const struct needs *needs,
 		       uint64_t at, uint64_t n, struct vgg_buffer *b)
 {
 	int err = vgg_buffer_prepare_range(b, VGG_ACCESS_WRITE, 0, n);
 
 	if (err)
 		return err;
-	fill(u, l, at, n, vgg_buffer_map(b));
+	fill(u, needs, at, n, vgg_buffer_map(b));
 	return vgg_buffer_finish_range(b, VGG_ACCESS_WRITE, 0, n);
 }
 
@@ -133,53 +157,67 @@ static int settle(struct upload *u, struct chunk *c)
 	return named(vgg_wait(u->x->o.device, c->ticket, NULL), c->layer);
 }
 
-static int send_chunk(struct upload *u, const struct vgg_layer *l, uint64_t to,
+static int send_chunk(struct upload *u, const struct needs *needs, uint64_t to,
 		      uint64_t at, uint64_t n)
 {
 	struct chunk *c = &u->chunks[u->turn++ % CHUNKS];
+	const struct vgg_piece whole = { .width = (uint32_t)n, .height = 1 };
 	struct vgg_stream s;
 	int err = settle(u, c);
 
 	if (err)
 		return err;
-	err = fill_buffer(u, l, at, n, c->staging);
+	err = fill_buffer(u, needs, at, n, c->staging);
 	if (!err)
 		err = vgg_stream_begin(&s, c->stream);
 	if (err)
-		return named(err, l->name);
-	vgg_stream_copy(&s, vgg_buffer_address(c->staging), to + at, n, 0);
+		return named(err, needs->l->name);
+	vgg_stream_copy(&s, vgg_buffer_address(c->staging), to + at, &whole, 0);
 	err = vgg_stream_end(&s, 0);
 	if (!err)
 		err = vgg_int8_submit(u->x, c->stream, s.count * VGG_CMD_SIZE,
 				      0, &c->ticket);
 	c->busy = !err;
-	c->layer = l->name;
-	return named(err, l->name);
+	c->layer = needs->l->name;
+	return named(err, needs->l->name);
+}
+
+/* Weights on board, unless the plan or the card's memory has it otherwise: then
+ * the card reads them over PCIe. */
+static int new_weights(const struct upload *u, unsigned int i, uint64_t bytes,
+		       struct vgg_buffer **buffer)
+{
+	int err = -ENOSPC;
+
+	if (!u->x->o.plan->layers[i].streamed)
+		err = vgg_buffer_create(u->x->o.device, bytes, VGG_BUFFER_LOCAL,
+					buffer);
+	if (err == -ENOSPC)
+		err = vgg_buffer_create(u->x->o.device, bytes, VGG_BUFFER_HOST,
+					buffer);
+	return err;
 }
 
 static int upload_layer(struct upload *u, unsigned int i)
 {
-	const struct vgg_layer *l = &u->x->o.model->layers[i];
+	const struct needs needs = needs_of(u->x, i);
 	struct vgg_card_weights *w = &u->x->weights[i];
-	uint64_t bytes = layer_bytes(l), at, n;
+	uint64_t bytes = total(&needs), at, n;
+	const char *name = needs.l->name;
 	int err;
 
 	if (!bytes)
 		return 0;
-	err = vgg_buffer_create(u->x->o.device, bytes, VGG_BUFFER_LOCAL,
-				&w->buffer);
-	if (err == -ENOSPC) /* the card streams them over PCIe */
-		err = vgg_buffer_create(u->x->o.device, bytes, VGG_BUFFER_HOST,
-					&w->buffer);
+	err = new_weights(u, i, bytes, &w->buffer);
 	if (err)
-		return named(err, l->name);
+		return named(err, name);
 	w->weights = vgg_buffer_address(w->buffer);
-	w->params = w->weights + align_params(l->qweight.count);
+	w->params = w->weights + align_params(needs.weights);
 	if (vgg_buffer_map(w->buffer))
-		return named(fill_buffer(u, l, 0, bytes, w->buffer), l->name);
+		return named(fill_buffer(u, &needs, 0, bytes, w->buffer), name);
 	for (at = 0; !err && at < bytes; at += n) {
 		n = bytes - at < u->chunk_bytes ? bytes - at : u->chunk_bytes;
-		err = send_chunk(u, l, w->weights, at, n);
+		err = send_chunk(u, &needs, w->weights, at, n);
 	}
 	return err;
 }
@@ -211,8 +249,7 @@ static int upload_layers(struct upload *u)
 	int err = 0;
 
 	for (i = 0; !err && i < o->plan->count; i++) {
-		if (o->plan->layers[i].on_card)
-			err = upload_layer(u, i);
+		err = upload_layer(u, i);
 		if (!err && o->progress &&
 		    o->progress(o->progress_ctx, "weights to the card", i + 1,
 				o->plan->count))
@@ -230,9 +267,10 @@ static int make_chunks(struct upload *u)
 	int err = 0;
 
 	for (i = 0; i < o->plan->count; i++) {
-		uint64_t n = layer_bytes(&o->model->layers[i]);
+		const struct needs needs = needs_of(u->x, i);
+		uint64_t n = total(&needs);
 
-		if (o->plan->layers[i].on_card && n > u->chunk_bytes)
+		if (n > u->chunk_bytes)
 			u->chunk_bytes = n < CHUNK_MAX ? n : CHUNK_MAX;
 	}
 	for (i = 0; !err && u->chunk_bytes && i < CHUNKS; i++) {

@@ -252,7 +252,8 @@ const char *vgg_session_layer_reason(const struct vgg_session *s,
 	bool integer = layer < s->plan.count;
 
 	if (on_card)
-		*on_card = integer && s->plan.layers[layer].on_card;
+		*on_card =
+			integer && vgg_plan_uses_card(&s->plan.layers[layer]);
 	if (integer)
 		return s->plan.layers[layer].reason;
 	return s->f32 ? "fp32 runs on the CPU" : "floating point";

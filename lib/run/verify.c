@@ -112,7 +112,7 @@ static void describe(struct verify *v)
 			.size = sizeof(*v->layers),
 			.layer = i,
 			.name = v->model->layers[i].name,
-			.on_card = v->card.plan.layers[i].on_card,
+			.on_card = vgg_plan_uses_card(&v->card.plan.layers[i]),
 			.elements = (uint64_t)vgg_shape_count(
 				&v->model->layers[i].out),
 		};

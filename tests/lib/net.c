@@ -208,6 +208,31 @@ struct vgg_model *net_random(uint64_t *seed)
 	return m;
 }
 
+struct vgg_model *net_wide(uint64_t *seed)
+{
+	struct vgg_model *m = new_net(3, (int)test_random_in(seed, 12, 24),
+				      (int)test_random_in(seed, 4, 6) * 4);
+	int n = (int)test_random_in(seed, 2, 5), i;
+
+	for (i = 0; i < n; i++) {
+		add_conv(m, 16 << test_random(seed) % 4, seed);
+		if (test_random(seed) % 4)
+			add_relu(m, seed);
+		if (test_random(seed) % 4 == 0)
+			add_norm(m, seed);
+		if (test_random(seed) % 3 == 0)
+			add_pool(m, seed);
+	}
+	add_flatten(m);
+	for (i = 0; i < 2; i++) {
+		add_conv(m, (int)test_random_in(seed, 1, 3) * 64 + 8 * i, seed);
+		add_relu(m, seed);
+	}
+	add_conv(m, 10, seed);
+	finish(m);
+	return m;
+}
+
 struct vgg_model *net_small(uint64_t *seed)
 {
 	struct vgg_model *m = new_net(3, 8, 8);

@@ -22,6 +22,9 @@
 /* A folded fp32 chain of random layers of every kind, random weights, with
  * preprocessing for its input; never NULL. */
 struct vgg_model *net_random(uint64_t *seed);
+/* The same with channels in powers of two and large fully connected layers, so
+ * that most layers can be cut between card and CPU. */
+struct vgg_model *net_wide(uint64_t *seed);
 /* conv 3 -> 4, relu, pool, fc -> 5, softmax on an 8x8 image. */
 struct vgg_model *net_small(uint64_t *seed);
 /* Quantises with synthetic images; fails the test if that fails. */
