@@ -89,7 +89,7 @@ asm(
 	"\tvgg_load_pair %(20 + vgg_t), %(21 + vgg_t), %(16 * vgg_t)\n"
 	"\t.set\tvgg_t, vgg_t + 2\n"
 	"\t.endr\n"
-	"\t.if\t\\count & 1\n"
+	"\t.if\t\\count % 2\n"
 	"\tvgg_load_one %(20 + vgg_t), %(16 * vgg_t)\n"
 	"\t.endif\n"
 	"\tadd\tx1, x1, x2\n"
