@@ -5,7 +5,7 @@
  */
 #include <string.h>
 
-#include "kernels/conv_parts.h"
+#include "kernels/conv_job.h"
 #include "util/cpu.h"
 
 /* Floats by position: bytes of V that stay in the first-level cache, and the
@@ -14,7 +14,7 @@
 #define PIECE_LEAST 128
 
 /* An in-order core wants its instructions in another order. */
-static int in_order(void)
+int vgg_in_order(void)
 {
 	return vgg_cpus()->cluster[vgg_cluster_here()].uarch == VGG_UARCH_A53;
 }
@@ -24,38 +24,17 @@ static size_t least(size_t a, size_t b)
 	return a < b ? a : b;
 }
 
-struct job {
-	const struct vgg_conv *c;
-	const struct vgg_conv_io *io;
-	struct vgg_class t;
-	int y0, x0;	    /* of the class's first tile */
-	int h, w;	    /* end of the range before a pool */
-	int across;	    /* tiles side by side */
-	int first, end;	    /* tiles of the step */
-	int block0;	    /* first block of filters */
-	int last;	    /* end of the range's channels */
-	const char *finish; /* of block 0 */
-	const void *pad;    /* the pixel outside */
-	int blocks;	    /* of filters */
-	int loads;	    /* tiles that a task loads */
-	int together;	    /* blocks that a task stores */
-	int parts;	    /* tasks to each block of filters, or position */
-	int tiles;	    /* of all steps */
-	char *v, *m;	    /* of the first worker, or of all */
-	size_t v_worker, m_worker; /* bytes from worker to worker */
-};
-
 struct spot {
 	int y, x; /* of a tile's first output, before a pool */
 };
 
-static struct spot spot_of(const struct job *j, int tile)
+static struct spot spot_of(const struct vgg_conv_job *j, int tile)
 {
 	return (struct spot){ j->y0 + tile / j->across * j->t.mh,
 			      j->x0 + tile % j->across * j->t.mw };
 }
 
-static const void *pixel(const struct job *j, int y, int x)
+static const void *pixel(const struct vgg_conv_job *j, int y, int x)
 {
 	const struct vgg_conv_shape *s = &j->c->s;
 
@@ -66,7 +45,8 @@ static const void *pixel(const struct job *j, int y, int x)
 }
 
 /* The pixels of a tile whose first is (y0, x0). */
-static void pixels_of(const struct job *j, int y0, int x0, const void **to)
+static void pixels_of(const struct vgg_conv_job *j, int y0, int x0,
+		      const void **to)
 {
 	const struct vgg_conv_shape *s = &j->c->s;
 	int ph = vgg_positions_of(j->t.mh), pw = vgg_positions_of(j->t.mw), y,
@@ -87,19 +67,23 @@ static void pixels_of(const struct job *j, int y0, int x0, const void **to)
 	}
 }
 
-static void load_tile(const struct job *j, struct spot at, char *v)
+static void load_tile(const struct vgg_conv_job *j, struct spot at, char *v)
 {
 	const struct vgg_conv_shape *s = &j->c->s;
 	const void *from[(VGG_TILE_MAX + 2) * (VGG_TILE_MAX + 2)];
+	size_t row = (size_t)j->t.across * j->t.v_step;
 
 	pixels_of(j, at.y - s->win.pad_top, at.x - s->win.pad_left, from);
 	if (j->c->e->is_float)
-		j->c->e->load_f32[j->t.mh / 2][j->t.mw / 2](
-			&(struct vgg_load){ .at = from,
-					    .channels = s->in_c,
-					    .v = v,
-					    .v_step = j->t.v_step,
-					    .v_chunk = j->t.v_chunk });
+		j->c->e->load_f32[j->t.mh / 2][j->t.mw / 2](&(struct vgg_load){
+			.at = from,
+			.channels = s->in_c,
+			.v = v,
+			.v_step = j->t.v_step,
+			.v_row = row,
+			.v_last_col = (size_t)j->t.last_col * j->t.v_step,
+			.v_last_row = (size_t)j->t.last_row * row,
+			.v_chunk = j->t.v_chunk });
 	else
 		j->c->e->load[j->t.mh / 2][j->t.mw / 2](from, s->in_c, v,
 							j->t.v_step);
@@ -107,8 +91,8 @@ static void load_tile(const struct job *j, struct spot at, char *v)
 
 /* n values to V from its channel k on: n bytes as the engine wants them, or
  * floats to the chunks that they belong to. */
-static void gather(const struct job *j, const void *from, size_t n, char *v,
-		   size_t k)
+static void gather(const struct vgg_conv_job *j, const void *from, size_t n,
+		   char *v, size_t k)
 {
 	size_t chunk = (size_t)j->c->e->chunk, i;
 	const float *x = from;
@@ -133,7 +117,7 @@ static void gather(const struct job *j, const void *from, size_t n, char *v,
 
 /* The values under the kernel, row by row; a row of neighbouring pixels at once
  * where it has no padding. */
-static void gather_tile(const struct job *j, struct spot at, char *v)
+static void gather_tile(const struct vgg_conv_job *j, struct spot at, char *v)
 {
 	const struct vgg_conv_shape *s = &j->c->s;
 	const struct vgg_window *w = &s->win;
@@ -157,7 +141,7 @@ static void gather_tile(const struct job *j, struct spot at, char *v)
 }
 
 /* What fills up a tile's row meets weights that are 0. */
-static void fill_up(const struct job *j, char *v)
+static void fill_up(const struct vgg_conv_job *j, char *v)
 {
 	const struct vgg_conv *c = j->c;
 	size_t used =
@@ -172,7 +156,7 @@ static void fill_up(const struct job *j, char *v)
 		       n * (size_t)c->e->elem);
 }
 
-static void load_one(const struct job *j, int tile)
+static void load_one(const struct vgg_conv_job *j, int tile)
 {
 	char *v = j->v + (size_t)(tile - j->first) * j->t.v_pitch;
 	struct spot at = spot_of(j, tile);
@@ -185,10 +169,9 @@ static void load_one(const struct job *j, int tile)
 	gather_tile(j, at, v);
 }
 
-/* Some neighbours. */
-static void load(void *ctx, int worker, size_t i)
+void vgg_job_load(void *ctx, int worker, size_t i)
 {
-	const struct job *j = ctx;
+	const struct vgg_conv_job *j = ctx;
 	int tile = j->first + (int)i * j->loads, end = tile + j->loads;
 
 	(void)worker;
@@ -205,7 +188,8 @@ static int within(int at, int m, int end, bool pool)
 }
 
 /* Where the results of a tile go. */
-static void set_spot(const struct job *j, int tile, struct vgg_store *s)
+static void set_spot(const struct vgg_conv_job *j, int tile,
+		     struct vgg_store *s)
 {
 	struct spot at = spot_of(j, tile);
 	bool pool = s->pool;
@@ -216,13 +200,17 @@ static void set_spot(const struct job *j, int tile, struct vgg_store *s)
 	s->cols = within(at.x, j->t.mw, j->w, pool);
 }
 
-static struct vgg_store store_of(const struct job *j, int b, int tile)
+static struct vgg_store store_of(const struct vgg_conv_job *j, int b, int tile)
 {
 	const struct vgg_conv *c = j->c;
 	int c0 = b * c->e->block;
+	size_t row = (size_t)j->t.across * j->t.m_step;
 	struct vgg_store s = {
 		.finish = j->finish + (size_t)b * c->finish_bytes,
 		.m_step = j->t.m_step,
+		.m_row = row,
+		.m_last_col = (size_t)j->t.last_col * j->t.m_step,
+		.m_last_row = (size_t)j->t.last_row * row,
 		.pitch = j->io->out_pitch,
 		.pixel = j->io->out_pixel,
 		.first = (size_t)c0 * (c->e->is_float ? sizeof(float) : 1),
@@ -235,11 +223,10 @@ static struct vgg_store store_of(const struct job *j, int b, int tile)
 	return s;
 }
 
-static struct vgg_gemm gemm_of(const struct job *j, int b, char *m)
+struct vgg_gemm vgg_job_gemm(const struct vgg_conv_job *j, int b, char *m)
 {
 	return (struct vgg_gemm){
-		.u = j->t.u +
-		     (size_t)b * j->t.u_step * (size_t)vgg_positions(&j->t),
+		.u = j->t.u + (size_t)b * j->t.u_block,
 		.v = j->v,
 		.m = m,
 		.u_step = j->t.u_step,
@@ -249,13 +236,14 @@ static struct vgg_gemm gemm_of(const struct job *j, int b, char *m)
 		.m_step = j->t.m_step,
 		.positions = vgg_positions(&j->t),
 		.tiles = j->end - j->first,
+		.place = j->c->e->is_float ? j->t.place : NULL,
 		.k = j->c->k,
 	};
 }
 
 /* Tiles first..end-1 of block b, whose sums begin at m. */
-static void store(const struct job *j, int b, int first, int end, const char *m,
-		  int parts, size_t part_step)
+static void store(const struct vgg_conv_job *j, int b, int first, int end,
+		  const char *m, int parts, size_t part_step)
 {
 	const struct vgg_engine *e = j->c->e;
 	void (*tile)(const struct vgg_store *) =
@@ -276,22 +264,40 @@ static void store(const struct job *j, int b, int first, int end, const char *m,
 	}
 }
 
-static int part_start(int n, int parts, int i)
-{
-	return (int)((int64_t)n * i / parts);
-}
-
-static int parts_of(const struct job *j, int b)
+static int parts_of(const struct vgg_conv_job *j, int b)
 {
 	const struct vgg_finish_s8 *f = vgg_conv_finish(j->c, b);
 
 	return j->c->e->is_float ? 1 : f->parts;
 }
 
+vgg_fresh_fn *vgg_conv_fresh(const struct vgg_conv *c)
+{
+	return c->e->fresh_f32[vgg_largest(c->sizes_h) / 2]
+			      [vgg_largest(c->sizes_w) / 2];
+}
+
+/* Products of g with weights that are transformed for them, into `u`. */
+static void multiply_fresh(const struct vgg_conv *c, const float *raw,
+			   const struct vgg_class *t, struct vgg_gemm g,
+			   char *u)
+{
+	int k;
+
+	g.u = u;
+	for (k = 0; k < c->k; k += VGG_FRESH) {
+		g.k = c->k - k < VGG_FRESH ? c->k - k : VGG_FRESH;
+		g.add = k > 0;
+		vgg_conv_fresh(c)(raw + (size_t)(k * 9 * c->e->block), g.k, u);
+		c->e->gemm[vgg_in_order()](&g);
+		g.v += VGG_FRESH / c->e->chunk * (ptrdiff_t)t->v_chunk;
+	}
+}
+
 /* Tiles first..end-1 of block b, `g` at the first of them. M has room for some
  * of them in parts. */
-static void multiply_parts(const struct job *j, int b, int first, int end,
-			   struct vgg_gemm g)
+static void multiply_parts(const struct vgg_conv_job *j, int b, int first,
+			   int end, struct vgg_gemm g)
 {
 	int parts = parts_of(j, b), most = j->t.m_tiles / parts, i;
 	size_t step = (size_t)(most * j->c->e->block * 4);
@@ -302,7 +308,11 @@ static void multiply_parts(const struct job *j, int b, int first, int end,
 			struct vgg_gemm part =
 				vgg_conv_part(j->c, &g, parts, i, step);
 
-			j->c->e->gemm[in_order()](&part);
+			if (j->c->fresh)
+				multiply_fresh(j->c, (const float *)g.u, &j->t,
+					       part, g.m + j->t.fresh_at);
+			else
+				j->c->e->gemm[vgg_in_order()](&part);
 		}
 		store(j, b, first, first + g.tiles, g.m, parts, step);
 		g.v += (size_t)g.tiles * j->t.v_pitch;
@@ -312,19 +322,19 @@ static void multiply_parts(const struct job *j, int b, int first, int end,
 /* All positions of one block of filters, or of a part of its tiles. */
 static void multiply(void *ctx, int worker, size_t i)
 {
-	const struct job *j = ctx;
+	const struct vgg_conv_job *j = ctx;
 	char *m = j->m + (size_t)worker * j->m_worker;
 	int b = j->block0 + (int)i / j->parts, part = (int)i % j->parts;
 	int tiles = j->end - j->first;
-	int first = j->first + part_start(tiles, j->parts, part);
-	int end = j->first + part_start(tiles, j->parts, part + 1);
-	struct vgg_gemm g = gemm_of(j, b, m);
+	int first = j->first + vgg_part_start(tiles, j->parts, part);
+	int end = j->first + vgg_part_start(tiles, j->parts, part + 1);
+	struct vgg_gemm g = vgg_job_gemm(j, b, m);
 
 	g.v += (size_t)(first - j->first) * j->t.v_pitch;
 	multiply_parts(j, b, first, end, g);
 }
 
-static void multiply_step(struct job *j, const struct vgg_team *team)
+static void multiply_step(struct vgg_conv_job *j, const struct vgg_team *team)
 {
 	int tasks = 2 * team->workers, most = (j->end - j->first) / 8;
 
@@ -335,8 +345,7 @@ static void multiply_step(struct job *j, const struct vgg_team *team)
 	team->each(team->threads, (size_t)(j->blocks * j->parts), multiply, j);
 }
 
-/* M of block b where all blocks have theirs. */
-static char *m_of(const struct job *j, int b)
+char *vgg_job_m(const struct vgg_conv_job *j, int b)
 {
 	return j->m + (size_t)(b - j->block0) * (size_t)j->t.m_tiles *
 			      (size_t)j->c->e->block * 4;
@@ -344,85 +353,96 @@ static char *m_of(const struct job *j, int b)
 
 /* Channels at once. Floats: V of a piece stays in the first-level cache from
  * block to block. */
-static int piece_of(const struct job *j)
+int vgg_conv_piece(const struct vgg_conv *c, int tiles)
 {
-	int chunk = j->c->e->chunk;
-	int piece = PIECE / 4 / (j->end - j->first) / chunk * chunk;
+	int piece = PIECE / 4 / tiles / c->e->chunk * c->e->chunk;
 
-	if (!j->c->e->is_float)
-		return j->c->k;
+	if (!c->e->is_float)
+		return c->k;
 	return piece < PIECE_LEAST ? PIECE_LEAST : piece;
 }
 
 /* One position of all blocks of filters, or of a part of them. */
 static void multiply_position(void *ctx, int worker, size_t i)
 {
-	const struct job *j = ctx;
-	size_t p = i / (size_t)j->parts, elem = (size_t)j->c->e->elem;
+	const struct vgg_conv_job *j = ctx;
+	size_t p = i / (size_t)j->parts, elem = (size_t)j->c->e->elem, at;
 	int part = (int)i % j->parts, chunk = j->c->e->chunk, b, k;
-	int end = part_start(j->blocks, j->parts, part + 1);
-	int piece = piece_of(j);
+	int end = vgg_part_start(j->blocks, j->parts, part + 1);
+	int piece = vgg_conv_piece(j->c, j->end - j->first);
 
 	(void)worker;
 	for (k = 0; k < j->c->k; k += piece)
-		for (b = part_start(j->blocks, j->parts, part); b < end; b++) {
-			struct vgg_gemm g = gemm_of(j, j->block0 + b,
-						    m_of(j, j->block0 + b));
+		for (b = vgg_part_start(j->blocks, j->parts, part); b < end;
+		     b++) {
+			struct vgg_gemm g = vgg_job_gemm(
+				j, j->block0 + b, vgg_job_m(j, j->block0 + b));
 
-			g.u += p * j->t.u_step +
+			at = g.place ? g.place[p] : p;
+			g.u += at * j->t.u_step +
 			       (size_t)(k * j->c->e->block) * elem;
-			g.v += p * j->t.v_step +
+			g.v += at * j->t.v_step +
 			       (size_t)(k / chunk) * j->t.v_chunk;
-			g.m += p * j->t.m_step;
+			g.m += at * j->t.m_step;
 			g.positions = 1;
+			g.place = NULL;
 			g.k = j->c->k - k < piece ? j->c->k - k : piece;
 			g.add = k > 0;
-			j->c->e->gemm[in_order()](&g);
+			j->c->e->gemm[vgg_in_order()](&g);
 		}
 }
 
 /* Some blocks of filters: as many as fill a cache line of the output. */
 static void store_blocks(void *ctx, int worker, size_t i)
 {
-	const struct job *j = ctx;
+	const struct vgg_conv_job *j = ctx;
 	int b = j->block0 + (int)i * j->together, end = b + j->together;
 
 	(void)worker;
 	for (; b < end && b < j->block0 + j->blocks; b++)
 		if (parts_of(j, b) > 1)
 			multiply_parts(j, b, j->first, j->end,
-				       gemm_of(j, b, m_of(j, b)));
+				       vgg_job_gemm(j, b, vgg_job_m(j, b)));
 		else
-			store(j, b, j->first, j->end, m_of(j, b), 1, 0);
+			store(j, b, j->first, j->end, vgg_job_m(j, b), 1, 0);
 }
 
-static void multiply_by_position(struct job *j, const struct vgg_team *team)
+void vgg_job_store(struct vgg_conv_job *j, const struct vgg_team *team)
 {
-	int p = vgg_positions(&j->t), line = 64;
+	int line = 64;
 
-	j->parts = (4 * team->workers + p - 1) / p;
-	if (j->parts > j->blocks)
-		j->parts = j->blocks;
-	team->each(team->threads, (size_t)(p * j->parts), multiply_position, j);
 	j->together = line / (j->c->e->block * (j->c->e->is_float ? 4 : 1));
 	j->together = j->together ? j->together : 1;
 	team->each(team->threads, (size_t)((j->blocks - 1) / j->together + 1),
 		   store_blocks, j);
 }
 
+static void multiply_by_position(struct vgg_conv_job *j,
+				 const struct vgg_team *team)
+{
+	int p = vgg_positions(&j->t);
+
+	j->parts = (4 * team->workers + p - 1) / p;
+	if (j->parts > j->blocks)
+		j->parts = j->blocks;
+	team->each(team->threads, (size_t)(p * j->parts), multiply_position, j);
+	vgg_job_store(j, team);
+}
+
 /* Step i of j->t.steps. */
-static void begin_step(struct job *j, int i)
+static void begin_step(struct vgg_conv_job *j, int i)
 {
 	j->first = i * j->t.tiles;
 	j->end = j->first + j->t.tiles < j->tiles ? j->first + j->t.tiles :
 						    j->tiles;
 }
 
-static void run_step(struct job *j, const struct vgg_team *team)
+static void run_step(struct vgg_conv_job *j, const struct vgg_team *team)
 {
 	j->loads = (j->end - j->first) / (8 * team->workers) + 1;
 	team->each(team->threads,
-		   (size_t)((j->end - j->first - 1) / j->loads + 1), load, j);
+		   (size_t)((j->end - j->first - 1) / j->loads + 1),
+		   vgg_job_load, j);
 	if (j->t.order == VGG_BY_POSITION)
 		multiply_by_position(j, team);
 	else
@@ -432,7 +452,7 @@ static void run_step(struct job *j, const struct vgg_team *team)
 /* One worker does a whole step. */
 static void run_apart(void *ctx, int worker, size_t i)
 {
-	struct job j = *(const struct job *)ctx;
+	struct vgg_conv_job j = *(const struct vgg_conv_job *)ctx;
 	char *m = j.m + (size_t)worker * j.m_worker;
 	int tile, b;
 
@@ -441,11 +461,11 @@ static void run_apart(void *ctx, int worker, size_t i)
 	for (tile = j.first; tile < j.end; tile++)
 		load_one(&j, tile);
 	for (b = j.block0; b < j.block0 + j.blocks; b++)
-		multiply_parts(&j, b, j.first, j.end, gemm_of(&j, b, m));
+		multiply_parts(&j, b, j.first, j.end, vgg_job_gemm(&j, b, m));
 }
 
 /* All tiles of one class. `workspace`: V's, then M's. */
-static void run_class(struct job *j, const struct vgg_team *team,
+static void run_class(struct vgg_conv_job *j, const struct vgg_team *team,
 		      char *workspace)
 {
 	bool apart;
@@ -454,7 +474,7 @@ static void run_class(struct job *j, const struct vgg_team *team,
 	vgg_size_class(j->c, &j->t, j->tiles, team->workers);
 	apart = j->t.order == VGG_APART;
 	j->v_worker = vgg_v_bytes(&j->t);
-	j->m_worker = vgg_m_bytes(&j->t);
+	j->m_worker = vgg_m_bytes(&j->t) + vgg_fresh_bytes(j->c);
 	j->v = workspace;
 	j->m = workspace + j->v_worker * (apart ? (size_t)team->workers : 1);
 	if (apart) {
@@ -526,12 +546,47 @@ int vgg_conv_row_start(const struct vgg_conv *c, int row)
 	return row;
 }
 
+/* The job of tiles of run `h` of rows and run `w` of columns. */
+static void set_class(struct vgg_conv_job *j, const struct vgg_cut_run *h,
+		      const struct vgg_cut_run *w)
+{
+	j->t.mh = h->m;
+	j->t.mw = w->m;
+	j->y0 = h->first;
+	j->x0 = w->first;
+	j->across = w->count;
+	j->tiles = h->count * w->count;
+}
+
+/* In an order in which the classes that have a position are neighbours, if there
+ * are two sizes: the first two and the two in the middle have the same heights
+ * and widths. */
+static void run_together(const struct vgg_conv_job *j, const struct vgg_cut *y,
+			 const struct vgg_cut *x, const struct vgg_team *team,
+			 char *workspace)
+{
+	struct vgg_conv_job all[VGG_CLASSES_MAX];
+	int i, k, count = 0;
+
+	for (i = 0; i < y->runs; i++)
+		for (k = 0; k < x->runs; k++) {
+			all[count] = *j;
+			set_class(&all[count], &y->run[i],
+				  &x->run[i % 2 ? k : x->runs - 1 - k]);
+			count += all[count].tiles > 0;
+		}
+	if (count)
+		vgg_conv_run_joint(all, count, team, workspace);
+}
+
 void vgg_conv_run(const struct vgg_conv *c, const struct vgg_conv_io *io,
 		  const struct vgg_conv_range *r, const struct vgg_team *team,
 		  char *workspace)
 {
 	int shrink = c->s.pool ? 2 : 1;
-	struct job j = { .c = c, .io = io, .h = r->row1 * shrink, .w = c->s.w };
+	struct vgg_conv_job j = {
+		.c = c, .io = io, .h = r->row1 * shrink, .w = c->s.w
+	};
 	struct vgg_cut y, x;
 	int i, k;
 
@@ -541,14 +596,13 @@ void vgg_conv_run(const struct vgg_conv *c, const struct vgg_conv_io *io,
 	j.finish = vgg_conv_finish(c, 0);
 	j.pad = vgg_conv_padding(c);
 	cut_sides(c, r->row0 * shrink, j.h, &y, &x);
+	if (c->joint) {
+		run_together(&j, &y, &x, team, workspace);
+		return;
+	}
 	for (i = 0; i < y.runs; i++)
 		for (k = 0; k < x.runs; k++) {
-			j.t.mh = y.run[i].m;
-			j.t.mw = x.run[k].m;
-			j.y0 = y.run[i].first;
-			j.x0 = x.run[k].first;
-			j.across = x.run[k].count;
-			j.tiles = y.run[i].count * j.across;
+			set_class(&j, &y.run[i], &x.run[k]);
 			if (j.tiles)
 				run_class(&j, team, workspace);
 		}

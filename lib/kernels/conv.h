@@ -20,6 +20,14 @@
  * that would be often, all tiles at once, position by position: weights are read
  * once, V and M pass through DRAM.
  *
+ * F(4,3) and F(2,3) use some of the points of F(6,3). So, in floats, the weights
+ * of smaller tiles are some of those of the largest, and where it pays tiles of
+ * all sizes go through by position together (`joint`): one that isn't cut evenly
+ * costs no further weights. And transformed weights, which are up to seven times
+ * as large, need not come from DRAM: where an engine transforms them faster than
+ * that (`fresh`), it does so for some channels of a block of filters at a time,
+ * into a buffer that stays in the cache.
+ *
  * Others: conv_pack.c orders weights, conv_care.c proves that int8 is exact,
  * conv_s8.c and conv_f32.c choose the way of a layer.
  */
@@ -34,6 +42,10 @@
 
 #define VGG_TILE_MAX 6	 /* outputs per side of a tile */
 #define VGG_BLOCK_MAX 32 /* filters of a packed block */
+/* Floats: channels of weights that are transformed at once while they are used,
+ * and bytes from position to position then: positions don't collide in a cache. */
+#define VGG_FRESH 64
+#define VGG_FRESH_STEP(block) ((size_t)(VGG_FRESH * (block)*4 + 64))
 
 /* Behind the accumulators of a block's filters: see section 5 of
  * vggaccel_hw.h. */
@@ -75,6 +87,9 @@ struct vgg_gemm {
 	 * bytes. */
 	size_t u_step, v_step, v_pitch, v_chunk, m_step;
 	int positions, tiles;
+	/* Floats: which of the largest tile's positions these are; NULL: the
+	 * first ones. */
+	const unsigned char *place;
 	int k;	  /* channels, a multiple of engine->step */
 	bool add; /* onto M, which is overwritten otherwise; floats only */
 };
@@ -85,7 +100,10 @@ struct vgg_load {
 	const void *const *at;
 	int channels;
 	char *v;
-	size_t v_step, v_chunk;
+	/* From column to column, from row to row of positions; to the last ones,
+	 * which may lie further away. */
+	size_t v_step, v_row, v_last_col, v_last_row;
+	size_t v_chunk;
 };
 
 /* One tile of the output for one block of filters. */
@@ -93,6 +111,7 @@ struct vgg_store {
 	const void *finish; /* struct vgg_finish_s8 or _f32 */
 	const char *m;
 	size_t m_step;
+	size_t m_row, m_last_col, m_last_row; /* floats: as of V */
 	size_t first; /* bytes from a pixel's first filter to the block's */
 	char *out;    /* the block's first filter at the tile's first pixel */
 	size_t pitch, pixel;
@@ -130,6 +149,9 @@ struct vgg_engine {
 			   size_t v_step);
 	/* The same for floats. */
 	void (*load_f32[4][4])(const struct vgg_load *l);
+	/* Floats, or NULL: k channels of weights as they are, [k][3][3][block], to
+	 * those of all positions, VGG_FRESH_STEP() from each other. */
+	void (*fresh_f32[4][4])(const float *raw, int k, char *u);
 	/* Direct, int8: n values of the input to V. */
 	void (*gather)(const void *from, size_t n, char *v);
 	/* For out-of-order cores, for in-order ones. */
@@ -161,10 +183,13 @@ struct vgg_conv {
 	struct vgg_conv_shape s;
 	const struct vgg_engine *e;
 	unsigned int sizes_h, sizes_w; /* of tiles that have packed weights */
-	int k, v_row;		       /* channels of U, of V's rows */
-	int blocks;		       /* of filters */
-	struct vgg_l2 l2;	       /* to make use of */
-	size_t finish_bytes;	       /* of one block's finish */
+	bool joint;   /* floats: all tiles at once, by position */
+	bool fresh;   /* floats: weights are transformed while they are used */
+	int together; /* joint and fresh: blocks whose M stays in the cache */
+	int k, v_row; /* channels of U, of V's rows */
+	int blocks;   /* of filters */
+	struct vgg_l2 l2;    /* to make use of */
+	size_t finish_bytes; /* of one block's finish */
 	size_t packed_bytes;
 	char *packed; /* the caller's, aligned to 64 bytes */
 };

@@ -7,6 +7,11 @@
  * is 576, 48 or 4 times the convolution. G's last row for m = 4 would leave 16
  * bits with 24; it has 6, and the output transform a factor of 4 more. Weights
  * of up to 128 then give at most 18432, inputs at most 12800.
+ *
+ * For floats, the points of m = 4 and m = 2 are the first of those of m = 6, and
+ * infinity. A point's row of G may have any factor that the output transform
+ * takes back. With these most of G is powers of two, times the factor of points 1
+ * and -1 of m = 6, which that transform then has for nothing.
  */
 #include <string.h>
 
@@ -15,27 +20,11 @@
 #define PIXELS_MAX (VGG_TILE_MAX + 2)
 
 /* Interpolation points 0, 1, -1 and infinity; 2, -2; 1/2, -1/2. */
-static const float g2[][3] = { { 1, 0, 0 },
-			       { 0.5f, 0.5f, 0.5f },
-			       { 0.5f, -0.5f, 0.5f },
-			       { 0, 0, 1 } };
-static const float g4[][3] = {
-	{ 1.0f / 4, 0, 0 },
-	{ -1.0f / 6, -1.0f / 6, -1.0f / 6 },
-	{ -1.0f / 6, 1.0f / 6, -1.0f / 6 },
-	{ 1.0f / 24, 1.0f / 12, 1.0f / 6 },
-	{ 1.0f / 24, -1.0f / 12, 1.0f / 6 },
-	{ 0, 0, 1 },
-};
-static const float g6[][3] = {
-	{ 1, 0, 0 },
-	{ -2.0f / 9, -2.0f / 9, -2.0f / 9 },
-	{ -2.0f / 9, 2.0f / 9, -2.0f / 9 },
-	{ 1.0f / 90, 1.0f / 45, 2.0f / 45 },
-	{ 1.0f / 90, -1.0f / 45, 2.0f / 45 },
-	{ 32.0f / 45, 16.0f / 45, 8.0f / 45 },
-	{ 32.0f / 45, -16.0f / 45, 8.0f / 45 },
-	{ 0, 0, 1 },
+#define G (-2.0f / 9)
+static const float g[][3] = {
+	{ G, 0, 0 },	      { G, G, G },	    { G, -G, G },
+	{ G, 2 * G, 4 * G },  { G, -2 * G, 4 * G }, { 4 * G, 2 * G, G },
+	{ 4 * G, -2 * G, G }, { 0, 0, G },
 };
 static const int16_t i2[][3] = { { 2, 0, 0 },
 				 { 1, 1, 1 },
@@ -46,9 +35,9 @@ static const int16_t i4[][3] = {
 	{ 1, 2, 4 }, { 1, -2, 4 },   { 0, 0, 6 },
 };
 
-static const float (*matrix_f32(int m))[3]
+static const float *row_f32(int m, int point)
 {
-	return m == 2 ? g2 : m == 4 ? g4 : g6;
+	return g[point <= m ? point : VGG_TILE_MAX + 1];
 }
 
 static const int16_t (*matrix_s8(int m))[3]
@@ -122,7 +111,6 @@ static void winograd_s8(const struct vgg_conv *c, const int8_t *w, int mh,
 static void winograd_f32(const struct vgg_conv *c, const float *w, int mh,
 			 int mw, int k0, int n, int f, float *to)
 {
-	const float(*gh)[3] = matrix_f32(mh), (*gw)[3] = matrix_f32(mw);
 	int c_all = c->s.in_c, y, x, i, j, k;
 	float half[3][RUN], one[RUN];
 
@@ -132,13 +120,14 @@ static void winograd_f32(const struct vgg_conv *c, const float *w, int mh,
 			for (j = 0; j < 3; j++)
 				for (k = 0; k < n; k++)
 					half[j][k] +=
-						gh[y][i] *
+						row_f32(mh, y)[i] *
 						w[(i * 3 + j) * c_all + k0 + k];
 		for (x = 0; x < mw + 2; x++) {
 			memset(one, 0, sizeof(one));
 			for (j = 0; j < 3; j++)
 				for (k = 0; k < n; k++)
-					one[k] += gw[x][j] * half[j][k];
+					one[k] +=
+						row_f32(mw, x)[j] * half[j][k];
 			put_f32(c, one, n,
 				to + place(c, y * (mw + 2) + x, k0, f));
 		}
@@ -192,4 +181,21 @@ void vgg_conv_pack_class(const struct vgg_conv *c, const void *weight, int b,
 					    f, (int16_t *)to);
 		}
 	}
+}
+
+void vgg_conv_pack_raw(const struct vgg_conv *c, const float *weight, int b,
+		       float *to)
+{
+	int block = c->e->block, n = c->s.in_c, f, i, k;
+
+	memset(to, 0, (size_t)(9 * c->k * block) * sizeof(*to));
+	for (f = 0; f < block && b * block + f < c->s.out_c; f++)
+		for (i = 0; i < 9; i++)
+			for (k = 0; k < n; k++)
+				to[(k * 9 + i) * block + f] =
+					weight[((size_t)(b * block + f) * 9 +
+						(size_t)i) *
+						       (size_t)n +
+					       (size_t)k] *
+					(G * G);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Inside conv.c, conv_size.c, conv_pack.c and conv_care.c. */
+/* Inside conv*.c. */
 #ifndef VGG_CONV_PARTS_H
 #define VGG_CONV_PARTS_H
 
@@ -35,13 +35,24 @@ struct vgg_class {
 	int tiles, steps; /* in a block of tiles; blocks */
 	int m_tiles;	  /* that M has room for */
 	const char *u;	  /* packed weights */
-	size_t u_step, v_step, v_pitch, v_chunk, m_step;
+	/* Bytes of a position, and of all that a block of filters has. */
+	size_t u_step, u_block;
+	size_t fresh_at; /* from M to the buffer of fresh weights */
+	size_t v_step, v_pitch, v_chunk, m_step;
+	/* Floats: the weights' position of each; those in a row of V and M, and
+	 * which of its row and its column the last ones are. */
+	unsigned char place[(VGG_TILE_MAX + 2) * (VGG_TILE_MAX + 2)];
+	int positions, across, last_col, last_row;
 };
 
 /* Weights of floats have a multiple of so many channels. */
 #define VGG_FLOATS 4
 
-/* Of one side of a tile, and of a tile. */
+/* Fresh weights where tiles of all classes go through together: channels at once,
+ * so few that V of all tiles stays in the cache beside M of some filters. */
+#define VGG_FRESH_JOINT (VGG_FRESH / 2)
+
+/* Positions of one side of a tile, and of a tile. */
 static inline int vgg_positions_of(int m)
 {
 	return m == 1 ? 1 : m + 2;
@@ -58,6 +69,12 @@ void vgg_cut(struct vgg_cut *c, int n, unsigned int sizes);
 /* Fills t from its mh and mw, for so many tiles. */
 void vgg_size_class(const struct vgg_conv *c, struct vgg_class *t, int tiles,
 		    int workers);
+/* The same where tiles of all classes go through together. */
+void vgg_size_joint(const struct vgg_conv *c, struct vgg_class *t, int tiles);
+/* Bytes of the buffer that a worker needs for fresh weights. */
+size_t vgg_fresh_bytes(const struct vgg_conv *c);
+/* The largest of sizes. */
+int vgg_largest(unsigned int sizes);
 /* V of a block of tiles; M of a worker, or by position of all. */
 size_t vgg_v_bytes(const struct vgg_class *t);
 size_t vgg_m_bytes(const struct vgg_class *t);
@@ -66,6 +83,9 @@ char *vgg_conv_padding(const struct vgg_conv *c);
 /* conv_pack.c: the weights of block b for tiles of mh x mw. */
 void vgg_conv_pack_class(const struct vgg_conv *c, const void *weight, int b,
 			 int mh, int mw, char *to);
+/* As they are, but for a factor: [channels][3][3][filters]. */
+void vgg_conv_pack_raw(const struct vgg_conv *c, const float *weight, int b,
+		       float *to);
 
 /*
  * conv_care.c: what is rare and must still be exact. Sums that may leave the

@@ -3,7 +3,8 @@
  * How a convolution is cut into tiles and blocks of tiles, and where everything
  * lies: chosen by what it costs, products and bytes from DRAM.
  *
- * Packed weights: one region per class of tiles (their height and width), in it
+ * Packed weights: one region per class of tiles (their height and width), or for
+ * floats one of the largest class, in it
  * [block of filters][position][channels / step][filters][step]; behind them the
  * finish of every block, then one pixel of padding.
  */
@@ -67,15 +68,53 @@ void vgg_cut(struct vgg_cut *c, int n, unsigned int sizes)
 	}
 }
 
+int vgg_largest(unsigned int sizes)
+{
+	return 31 - __builtin_clz(sizes);
+}
+
+/* Raw weights of all blocks of filters. */
+static size_t raw_bytes(const struct vgg_conv *c)
+{
+	return (size_t)(c->blocks * c->e->block) * (size_t)c->k * 9 *
+	       sizeof(float);
+}
+
+size_t vgg_fresh_bytes(const struct vgg_conv *c)
+{
+	return c->fresh ? (size_t)(vgg_positions_of(vgg_largest(c->sizes_h)) *
+				   vgg_positions_of(vgg_largest(c->sizes_w))) *
+				  VGG_FRESH_STEP(c->e->block) :
+			  0;
+}
+
+/* Of what a block of filters gets transformed at once. */
+static size_t fresh_raw(const struct vgg_conv *c)
+{
+	return (size_t)(VGG_FRESH * c->e->block) * 9 * sizeof(float);
+}
+
+/* Whether tiles of mh x mw have weights of their own. */
+static bool has_weights(const struct vgg_conv *c, int mh, int mw)
+{
+	if (c->e->is_float)
+		return mh == vgg_largest(c->sizes_h) &&
+		       mw == vgg_largest(c->sizes_w);
+	return c->sizes_h & 1u << mh && c->sizes_w & 1u << mw;
+}
+
 /* The class of two sizes, or of all: an index into packed weights. */
 static size_t class_offset(const struct vgg_conv *c, int mh, int mw)
 {
 	size_t bytes = 0, filters = (size_t)(c->blocks * c->e->block);
 	int h, w;
 
+	if (c->fresh)
+		return mh ? 0 : raw_bytes(c);
+
 	for (h = 1; h <= VGG_TILE_MAX; h++)
 		for (w = 1; w <= VGG_TILE_MAX; w++) {
-			if (!(c->sizes_h & 1u << h) || !(c->sizes_w & 1u << w))
+			if (!has_weights(c, h, w))
 				continue;
 			if (h == mh && w == mw)
 				return bytes;
@@ -110,9 +149,11 @@ static int beside_output(const struct vgg_conv *c, const struct vgg_class *t,
 	return n < INT32_MAX ? (int)n : INT32_MAX;
 }
 
-/* All filters' weights. */
+/* All filters' weights, as they come from memory. */
 static double u_bytes(const struct vgg_conv *c, const struct vgg_class *t)
 {
+	if (c->fresh)
+		return (double)raw_bytes(c);
 	return (double)vgg_positions(t) * c->k * c->blocks * c->e->block *
 	       c->e->elem;
 }
@@ -143,6 +184,8 @@ static int tiles_in_cache(const struct vgg_conv *c, const struct vgg_class *t,
 		out /= 4;
 	if (is_light(c, t))
 		passing = (size_t)u_bytes(c, t);
+	if (c->fresh)
+		passing = (vgg_fresh_bytes(c) + fresh_raw(c)) * (size_t)sharers;
 	if (passing > room / 2)
 		passing = room / 2;
 	room -= passing;
@@ -152,6 +195,15 @@ static int tiles_in_cache(const struct vgg_conv *c, const struct vgg_class *t,
 		m *= (size_t)sharers;
 	if (!c->e->is_float)
 		return beside_output(c, t, room, v + m);
+	if (c->fresh) {
+		/* From when V is made until all of it is read, what it is made
+		 * of comes by, too. */
+		size_t in = (size_t)((t->mh + 2) * t->mw * c->s.in_c) * 4;
+		size_t n = room / (v + m + out);
+		size_t more = (c->l2.bytes - c->l2.bytes / 8) / (v + m + in);
+
+		return (int)(n < more ? n : more);
+	}
 	return (int)(room / (v + m + out));
 }
 
@@ -200,8 +252,8 @@ static void set_steps(const struct vgg_conv *c, struct vgg_class *t, int tiles,
 	t->steps = (tiles + t->tiles - 1) / t->tiles;
 }
 
-/* Blocks for each worker: several where that costs no weights, so that whoever
- * is faster takes more of them. */
+/* Blocks for each worker: several where that costs neither weights nor their
+ * transforms, so that whoever is faster takes more of them. */
 static struct vgg_class apart(const struct vgg_conv *c, struct vgg_class t,
 			      int tiles, int workers, int sharers)
 {
@@ -210,7 +262,7 @@ static struct vgg_class apart(const struct vgg_conv *c, struct vgg_class t,
 	t.order = VGG_APART;
 	most = most_tiles(c, &t, tiles, sharers);
 	steps = (tiles + most - 1) / most;
-	if (is_light(c, &t) && steps < BLOCKS_EACH * workers)
+	if (is_light(c, &t) && !c->fresh && steps < BLOCKS_EACH * workers)
 		steps = BLOCKS_EACH * workers;
 	steps = (steps + workers - 1) / workers * workers;
 	if (!is_light(c, &t) && steps > workers &&
@@ -223,7 +275,8 @@ static struct vgg_class apart(const struct vgg_conv *c, struct vgg_class t,
 /*
  * Heavy weights pass a worker once for each of its blocks, or a share of them
  * for each block of all; but what another core wrote comes slowly. Not where
- * workers share a cache: its room would be divided.
+ * workers share a cache: its room would be divided, and fresh weights be
+ * transformed for more blocks.
  */
 static bool is_better_apart(const struct vgg_conv *c, const struct vgg_class *a,
 			    const struct vgg_class *t, int tiles, int workers,
@@ -234,7 +287,7 @@ static bool is_better_apart(const struct vgg_conv *c, const struct vgg_class *a,
 
 	if (a->steps < workers)
 		return false;
-	if (is_light(c, t))
+	if (is_light(c, t) && !c->fresh)
 		return true;
 	return sharers == 1 && a->tiles >= c->e->least_tiles &&
 	       u * ((a->steps + workers - 1) / workers) <
@@ -257,7 +310,7 @@ static void size_steps(const struct vgg_conv *c, struct vgg_class *t, int tiles,
 	t->order = VGG_TOGETHER;
 	most = most_tiles(c, t, tiles, sharers);
 	set_steps(c, t, tiles, (tiles + most - 1) / most, most);
-	if (!c->e->least_tiles &&
+	if (!c->e->least_tiles && !c->fresh &&
 	    bytes_by_position(c, t, tiles) < bytes_by_block(c, t)) {
 		t->order = VGG_BY_POSITION;
 		t->tiles = tiles;
@@ -271,11 +324,37 @@ static void size_steps(const struct vgg_conv *c, struct vgg_class *t, int tiles,
 		*t = a;
 }
 
+/* The points of smaller tiles are the first of the largest, and its last. So V
+ * and M have the positions of the largest, too; smaller ones leave gaps. */
+static void set_places(const struct vgg_conv *c, struct vgg_class *t)
+{
+	int ph = vgg_positions_of(t->mh), pw = vgg_positions_of(t->mw), y, x;
+	int all_h = vgg_positions_of(vgg_largest(c->sizes_h));
+	int all_w = vgg_positions_of(vgg_largest(c->sizes_w));
+
+	for (y = 0; y < ph; y++)
+		for (x = 0; x < pw; x++)
+			t->place[y * pw + x] =
+				(unsigned char)((y < ph - 1 ? y : all_h - 1) *
+							all_w +
+						(x < pw - 1 ? x : all_w - 1));
+	t->positions = all_h * all_w;
+	t->u_block = t->u_step * (size_t)t->positions;
+	if (c->fresh) {
+		t->u_step = VGG_FRESH_STEP(c->e->block);
+		t->u_block = (size_t)(c->k * 9 * c->e->block) * sizeof(float);
+	}
+	t->across = all_w;
+	t->last_col = all_w - 1;
+	t->last_row = all_h - 1;
+}
+
 /* Where a block of t->tiles lies. */
 static void lay_out(const struct vgg_conv *c, struct vgg_class *t)
 {
 	size_t elem = (size_t)c->e->elem, block = (size_t)c->e->block;
 	size_t n = (size_t)t->tiles, m;
+	int blocks = c->fresh ? c->together : c->blocks;
 	int parts = vgg_conv_most_parts(c);
 
 	t->m_tiles = t->tiles > parts ? t->tiles : parts;
@@ -283,16 +362,31 @@ static void lay_out(const struct vgg_conv *c, struct vgg_class *t)
 	t->v_pitch = (size_t)(c->e->is_float ? c->e->chunk : c->v_row) * elem;
 	t->v_chunk = n * t->v_pitch;
 	t->v_step = round_up(n * (size_t)c->v_row * elem, SKEW) + SKEW;
-	t->m_step = SKEW +
-		    (t->order == VGG_BY_POSITION ? m * (size_t)c->blocks : m);
+	t->m_step =
+		SKEW + (t->order == VGG_BY_POSITION ? m * (size_t)blocks : m);
+	t->positions = vgg_positions(t);
 	t->u_step = (size_t)c->k * block * elem;
-	t->u = c->packed + class_offset(c, t->mh, t->mw);
+	t->u_block = t->u_step * (size_t)vgg_positions(t);
+	t->u = c->packed;
+	if (c->e->is_float)
+		set_places(c, t);
+	else
+		t->u += class_offset(c, t->mh, t->mw);
+	t->fresh_at = round_up(t->m_step * (size_t)t->positions, 64) + SKEW;
 }
 
 void vgg_size_class(const struct vgg_conv *c, struct vgg_class *t, int tiles,
 		    int workers)
 {
 	size_steps(c, t, tiles, workers);
+	lay_out(c, t);
+}
+
+void vgg_size_joint(const struct vgg_conv *c, struct vgg_class *t, int tiles)
+{
+	t->steps = 1;
+	t->order = VGG_BY_POSITION;
+	t->tiles = tiles;
 	lay_out(c, t);
 }
 
@@ -304,7 +398,7 @@ static int load_ops(int m)
 
 static int store_ops(int m)
 {
-	return m == 6 ? 20 : m == 4 ? 11 : m == 2 ? 4 : 0;
+	return m == 6 ? 20 : m == 4 ? 12 : m == 2 ? 4 : 0;
 }
 
 /* Of a tile: for all channels and all filters, a vector of them each. */
@@ -320,6 +414,17 @@ static double transforms(const struct vgg_conv *c, const struct vgg_class *t)
 	return (double)in * c->s.in_c + (double)out * c->s.out_c;
 }
 
+/* Of all fresh weights, at the positions of the largest tiles: 4 instructions for
+ * each pair of points, and one to store each result. */
+static double fresh_ops(const struct vgg_conv *c)
+{
+	int mh = vgg_largest(c->sizes_h), mw = vgg_largest(c->sizes_w);
+	int ph = vgg_positions_of(mh), pw = vgg_positions_of(mw);
+	int ops = 3 * (mh / 2 * 4) + ph * (mw / 2 * 4) + ph * pw;
+
+	return (double)ops * c->blocks * c->e->block * c->k;
+}
+
 /*
  * Cost, in products of which a CPU does one per channel and cycle of its pipes:
  * those of the matrices, the transforms' instructions, and what might be done
@@ -328,6 +433,7 @@ static double transforms(const struct vgg_conv *c, const struct vgg_class *t)
 static double cost(const struct vgg_conv *c, unsigned int h, unsigned int w)
 {
 	double filters = (double)c->blocks * c->e->block, sum = 0, bytes;
+	double fresh = c->fresh ? fresh_ops(c) : 0;
 	struct vgg_class t;
 	struct vgg_cut y, x;
 	int i, j;
@@ -348,24 +454,101 @@ static double cost(const struct vgg_conv *c, unsigned int h, unsigned int w)
 				transforms(c, &t)) *
 				       tiles +
 			       bytes * c->e->byte_cost;
+			sum += fresh * t.steps;
 		}
 	return sum;
+}
+
+/* Fresh weights of all tiles at once: blocks of filters whose M stays in the
+ * cache, beside V of the channels and the weights that it is multiplied by; raw
+ * weights pass. In equal groups, each of which reads V once. */
+static int blocks_together(const struct vgg_conv *c, size_t positions)
+{
+	size_t part = VGG_FRESH / VGG_FRESH_JOINT, n, groups;
+	size_t m = positions * (size_t)c->e->block * 4 + fresh_raw(c) / part;
+	size_t beside =
+		positions * VGG_FRESH_JOINT * 4 + vgg_fresh_bytes(c) / part;
+	size_t room = c->l2.bytes / 4 * 3;
+
+	n = room > beside ? (room - beside) / m : 1;
+	n = n ? n : 1;
+	groups = ((size_t)c->blocks + n - 1) / n;
+	return (int)(((size_t)c->blocks + groups - 1) / groups);
+}
+
+/* The same of all tiles at once. V is written (and, before, read) and read again,
+ * if it doesn't stay; so is M, if not weights are transformed for it. */
+static double cost_joint(struct vgg_conv *c, unsigned int h, unsigned int w)
+{
+	double filters = (double)c->blocks * c->e->block, sum = 0,
+	       positions = 0;
+	struct vgg_class t = { .mh = vgg_largest(h), .mw = vgg_largest(w) };
+	double bytes = filters * c->k * c->e->elem * vgg_positions(&t), v, m;
+	struct vgg_cut y, x;
+	int i, j;
+
+	if (c->fresh) {
+		bytes = (double)raw_bytes(c);
+		sum = fresh_ops(c);
+	}
+	vgg_cut(&y, c->s.h, h);
+	vgg_cut(&x, c->s.w, w);
+	for (i = 0; i < y.runs; i++)
+		for (j = 0; j < x.runs; j++) {
+			int tiles = y.run[i].count * x.run[j].count;
+
+			t.mh = y.run[i].m;
+			t.mw = x.run[j].m;
+			sum += (filters * c->k * vgg_positions(&t) +
+				transforms(c, &t)) *
+			       tiles;
+			positions += (double)vgg_positions(&t) * tiles;
+		}
+	v = positions * c->v_row * c->e->elem;
+	m = positions * filters * 4;
+	c->together = blocks_together(c, (size_t)positions);
+	if (c->fresh) {
+		i = (c->blocks + c->together - 1) / c->together;
+		bytes += v < (double)c->l2.bytes / 4 ? 0 : v * (2 + i);
+	} else {
+		bytes += v + m < (double)c->l2.bytes / 2 ? 0 : 3 * (v + m);
+	}
+	return sum + bytes * c->e->byte_cost;
+}
+
+/* What to do for tiles of sizes h and w: all ways, to find the cheapest. */
+static void try_sizes(struct vgg_conv *c, unsigned int h, unsigned int w,
+		      struct vgg_conv *best, double *least)
+{
+	int fresh, joint;
+	double now;
+
+	for (fresh = 0; fresh < 1 + !!c->e->fresh_f32[1][1]; fresh++)
+		for (joint = 0; joint < 1 + c->e->is_float; joint++) {
+			if (joint && c->e->least_tiles)
+				continue;
+			c->fresh = fresh;
+			c->sizes_h = h;
+			c->sizes_w = w;
+			now = joint ? cost_joint(c, h, w) : cost(c, h, w);
+			if (*least >= 0 && now >= *least)
+				continue;
+			*least = now;
+			*best = *c;
+			best->joint = joint;
+		}
 }
 
 static void choose_sizes(struct vgg_conv *c)
 {
 	unsigned int h, w, all = c->e->sizes;
-	double best = -1, now;
+	struct vgg_conv best = *c;
+	double least = -1;
 
 	for (h = (0 - all) & all; h; h = (h - all) & all)
-		for (w = (0 - all) & all; w; w = (w - all) & all) {
-			now = cost(c, h, w);
-			if (best >= 0 && now >= best)
-				continue;
-			best = now;
-			c->sizes_h = h;
-			c->sizes_w = w;
-		}
+		for (w = (0 - all) & all; w; w = (w - all) & all)
+			try_sizes(c, h, w, &best, &least);
+	*c = best;
 }
 
 void vgg_conv_init(struct vgg_conv *c, const struct vgg_engine *e,
@@ -418,9 +601,15 @@ void vgg_conv_pack(const struct vgg_conv *c, const void *weight, int b)
 		       (size_t)c->k * (size_t)c->e->elem;
 	int h, w;
 
+	if (c->fresh) {
+		block = (size_t)(c->k * 9 * c->e->block);
+		vgg_conv_pack_raw(c, weight, b,
+				  (float *)c->packed + (size_t)b * block);
+		return;
+	}
 	for (h = 1; h <= VGG_TILE_MAX; h++)
 		for (w = 1; w <= VGG_TILE_MAX; w++) {
-			if (!(c->sizes_h & 1u << h) || !(c->sizes_w & 1u << w))
+			if (!has_weights(c, h, w))
 				continue;
 			vgg_conv_pack_class(
 				c, weight, b, h, w,
@@ -439,20 +628,22 @@ int vgg_conv_grain(const struct vgg_conv *c)
 /* V of a step, M of a worker or of all. */
 size_t vgg_v_bytes(const struct vgg_class *t)
 {
-	return round_up(t->v_step * (size_t)vgg_positions(t), 64);
+	return round_up(t->v_step * (size_t)t->positions, 64);
 }
 
 size_t vgg_m_bytes(const struct vgg_class *t)
 {
-	return round_up(t->m_step * (size_t)vgg_positions(t), 64) + SKEW;
+	return t->fresh_at;
 }
 
-static size_t class_bytes(const struct vgg_class *t, int workers)
+static size_t class_bytes(const struct vgg_conv *c, const struct vgg_class *t,
+			  int workers)
 {
 	size_t v = t->order == VGG_APART ? (size_t)workers : 1;
 	size_t m = t->order == VGG_BY_POSITION ? 1 : (size_t)workers;
 
-	return v * vgg_v_bytes(t) + m * vgg_m_bytes(t);
+	return v * vgg_v_bytes(t) + m * vgg_m_bytes(t) +
+	       (size_t)workers * vgg_fresh_bytes(c);
 }
 
 /* Any range may be asked for, and fewer tiles may come in larger blocks than
@@ -465,10 +656,37 @@ static size_t most_bytes(const struct vgg_conv *c, int mh, int mw, int workers)
 
 	for (; tiles; tiles--) {
 		vgg_size_class(c, &t, tiles, workers);
-		n = class_bytes(&t, workers);
+		n = class_bytes(c, &t, workers);
 		most = n > most ? n : most;
 	}
 	return most;
+}
+
+/* Tiles that n outputs take at most, or fewer of them: 5 may take two where 6 take
+ * one. */
+static int most_across(int n, unsigned int sizes)
+{
+	int most = 0, now, i;
+	struct vgg_cut cut;
+
+	for (; n; n--) {
+		vgg_cut(&cut, n, sizes);
+		for (i = now = 0; i < cut.runs; i++)
+			now += cut.run[i].count;
+		most = now > most ? now : most;
+	}
+	return most;
+}
+
+static size_t joint_bytes(const struct vgg_conv *c, int workers)
+{
+	struct vgg_class t = { .mh = vgg_largest(c->sizes_h),
+			       .mw = vgg_largest(c->sizes_w) };
+
+	vgg_size_joint(c, &t,
+		       most_across(c->s.h, c->sizes_h) *
+			       most_across(c->s.w, c->sizes_w));
+	return class_bytes(c, &t, workers);
 }
 
 size_t vgg_conv_workspace(const struct vgg_conv *c, int workers)
@@ -476,6 +694,8 @@ size_t vgg_conv_workspace(const struct vgg_conv *c, int workers)
 	size_t most = 0, n;
 	int h, w;
 
+	if (c->joint)
+		return joint_bytes(c, workers);
 	for (h = 1; h <= VGG_TILE_MAX; h++)
 		for (w = 1; w <= VGG_TILE_MAX; w++) {
 			if (!(c->sizes_h & 1u << h) || !(c->sizes_w & 1u << w))

@@ -14,6 +14,8 @@
  *   vec widen_half(const uint16_t *)	LANES halves to floats
  *   vec load_some(const float *, int n)	n < LANES floats, and zeros
  *
+ * if it transforms weights faster than they come from memory, FRESH and
+ * STORE_AT(base, offset, v),
  * and if it does better, OWN_DOT and own_dot_f32(), see below.
  *
  * Behind it it has winograd_engine and direct_engine, initialisers of struct
@@ -56,8 +58,15 @@ INLINE vec all(float x)
 /*
  * Transforms, row by row and column by column through an array: a tile is more
  * than there are registers, so that to unroll the outer loops only costs more
- * addresses. Points 0, 1, -1 and infinity; 2, -2; 1/2, -1/2: those of the
- * matrices G in conv_pack.c.
+ * addresses. Points 0, 1, -1; 2, -2; 1/2, -1/2; infinity: those of the matrix G
+ * in conv_pack.c, whose rows have factors that are taken back on the way out:
+ *
+ *		0	1, -1	2, -2	1/2, -1/2	infinity
+ *	m = 6	-9/2	1	-1/20	-4/5		-9/2
+ *	m = 4	-9/2	3/4	-3/16			-9/2
+ *	m = 2	-9/2	-9/4				-9/2
+ *
+ * for m = 4 after a quarter of 0 on the way in.
  */
 
 /* B^T d */
@@ -81,7 +90,7 @@ INLINE void in_transform(int m, const vec *d, vec *v)
 		v[5] = even + odd;
 		v[6] = even - odd;
 	} else if (m == 4) {
-		v[0] = (d[4] - d[2] * 5.0f) + d[0] * 4.0f;
+		v[0] = (d[0] + d[4] * 0.25f) - d[2] * 1.25f;
 		v[5] = (d[5] - d[3] * 5.0f) + d[1] * 4.0f;
 		even = d[4] - d[2] * 4.0f;
 		odd = d[3] - d[1] * 4.0f;
@@ -107,53 +116,116 @@ INLINE void out_transform(int m, const vec *d, vec *y)
 		vec s2 = d[3] + d[4], d2 = d[3] - d[4];
 		vec s3 = d[5] + d[6], d3 = d[5] - d[6];
 
-		y[0] = (d[0] + s1) + (s2 + s3);
-		y[1] = (d1 + d2 * 2.0f) + d3 * 0.5f;
-		y[2] = (s1 + s2 * 4.0f) + s3 * 0.25f;
-		y[3] = (d1 + d2 * 8.0f) + d3 * 0.125f;
-		y[4] = (s1 + s2 * 16.0f) + s3 * 0.0625f;
-		y[5] = (d[7] + d1) + d2 * 32.0f + d3 * 0.03125f;
+		y[0] = (s1 - d[0] * 4.5f) - s2 * 0.05f - s3 * 0.8f;
+		y[1] = (d1 - d2 * 0.1f) - d3 * 0.4f;
+		y[2] = (s1 - s2 * 0.2f) - s3 * 0.2f;
+		y[3] = (d1 - d2 * 0.4f) - d3 * 0.1f;
+		y[4] = (s1 - s2 * 0.8f) - s3 * 0.05f;
+		y[5] = (d1 - d[7] * 4.5f) - d2 * 1.6f - d3 * 0.025f;
 	} else if (m == 4) {
 		vec s1 = d[1] + d[2], d1 = d[1] - d[2];
 		vec s2 = d[3] + d[4], d2 = d[3] - d[4];
 
-		y[0] = d[0] + s1 + s2;
-		y[1] = d1 + d2 * 2.0f;
-		y[2] = s1 + s2 * 4.0f;
-		y[3] = (d[5] + d1) + d2 * 8.0f;
+		y[0] = s1 * 0.75f - d[0] * 4.5f - s2 * 0.1875f;
+		y[1] = d1 * 0.75f - d2 * 0.375f;
+		y[2] = (s1 - s2) * 0.75f;
+		y[3] = d1 * 0.75f - d[5] * 4.5f - d2 * 1.5f;
 	} else {
-		y[0] = d[0] + d[1] + d[2];
-		y[1] = d[1] - d[2] - d[3];
+		y[0] = ((d[1] + d[2]) + d[0] * 2.0f) * -2.25f;
+		y[1] = ((d[2] - d[1]) + d[3] * 2.0f) * 2.25f;
 	}
 }
+
+#ifdef FRESH
+/* G g without its factor. */
+INLINE void weight_transform(int m, vec g0, vec g1, vec g2, vec *u)
+{
+	vec even = g0 + g2, twice = g1 + g1;
+
+	u[0] = g0;
+	u[1] = even + g1;
+	u[2] = even - g1;
+	if (m > 2) {
+		even = g0 + g2 * 4.0f;
+		u[3] = even + twice;
+		u[4] = even - twice;
+	}
+	if (m > 4) {
+		even = g0 * 4.0f + g2;
+		u[5] = even + twice;
+		u[6] = even - twice;
+	}
+	u[m + 1] = g2;
+}
+
+/* LANES filters of one channel. */
+INLINE void fresh_vector(const float *w, char *u, const size_t *column, int mh,
+			 int mw)
+{
+	vec half[3][8], t[8];
+	int ph = mh + 2, pw = mw + 2, y, x;
+
+#pragma GCC unroll 3
+	for (x = 0; x < 3; x++)
+		weight_transform(mh, load_vec(w + x * BLOCK),
+				 load_vec(w + (3 + x) * BLOCK),
+				 load_vec(w + (6 + x) * BLOCK), half[x]);
+#pragma GCC unroll 8
+	for (y = 0; y < ph; y++) {
+		weight_transform(mw, half[0][y], half[1][y], half[2][y], t);
+#pragma GCC unroll 8
+		for (x = 0; x < pw; x++)
+			STORE_AT(u, column[x], t[x]);
+		u += (size_t)pw * VGG_FRESH_STEP(BLOCK);
+	}
+}
+
+INLINE void fresh(const float *raw, int k, char *u, int mh, int mw)
+{
+	size_t column[8];
+	int v;
+
+#pragma GCC unroll 8
+	for (v = 0; v < 8; v++)
+		column[v] = (size_t)v * VGG_FRESH_STEP(BLOCK);
+	for (; k; k--, raw += 8 * BLOCK)
+#pragma GCC unroll 1
+		for (v = 0; v < VECTORS; v++, raw += LANES, u += sizeof(vec))
+			fresh_vector(raw, u, column, mh, mw);
+}
+#endif
 
 /* LANES channels from c on of a tile, or the `n` that are left. */
 INLINE void load_channels(const struct vgg_load *l, int c, int n, char *v,
 			  int mh, int mw)
 {
-	size_t v_step = l->v_step;
+	size_t row = l->v_row;
 	vec half[8][8], d[8], t[8];
 	int ph = mh + 2, pw = mw + 2, y, x;
 
 #pragma GCC unroll 1
-	for (x = 0; x < pw; x++) {
+	for (y = 0; y < ph; y++) {
 #pragma GCC unroll 8
-		for (y = 0; y < ph; y++) {
+		for (x = 0; x < pw; x++) {
 			const float *p = (const float *)l->at[y * pw + x] + c;
 
-			d[y] = n < LANES ? load_some(p, n) : load_vec(p);
+			d[x] = n < LANES ? load_some(p, n) : load_vec(p);
 		}
-		in_transform(mh, d, t);
-#pragma GCC unroll 8
-		for (y = 0; y < ph; y++)
-			half[y][x] = t[y];
-	}
-#pragma GCC unroll 1
-	for (y = 0; y < ph; y++, v += (size_t)pw * v_step) {
-		in_transform(mw, half[y], t);
+		in_transform(mw, d, t);
 #pragma GCC unroll 8
 		for (x = 0; x < pw; x++)
-			store_vec(v + (size_t)x * v_step, t[x]);
+			half[x][y] = t[x];
+	}
+#pragma GCC unroll 1
+	for (x = 0; x < pw; x++) {
+		char *to = v +
+			   (x < pw - 1 ? (size_t)x * l->v_step : l->v_last_col);
+
+		in_transform(mh, half[x], t);
+#pragma GCC unroll 8
+		for (y = 0; y < ph - 1; y++)
+			store_vec(to + (size_t)y * row, t[y]);
+		store_vec(to + l->v_last_row, t[y]);
 	}
 }
 
@@ -189,9 +261,9 @@ INLINE struct finish finish_of(const struct vgg_finish_f32 *f, int v)
 	};
 }
 
+/* Of a sum that has its bias. */
 INLINE vec finished(const struct finish *f, vec y)
 {
-	y += f->bias;
 	if (f->relu)
 		y = at_least(y, all(0));
 	if (f->affine)
@@ -243,13 +315,13 @@ INLINE void put_rows(const struct vgg_store *s, vec half[6][8], int v, int mw)
 	}
 }
 
-/* The same for whole tiles with bias and relu, or nothing: most of them. */
+/* The same for whole tiles with relu, or nothing: most of them. */
 INLINE void put_whole(const struct vgg_store *s, vec half[6][8], int v, int mh,
 		      int mw)
 {
 	const struct vgg_finish_f32 *f = s->finish;
 	char *out = s->out + (size_t)v * sizeof(vec);
-	vec bias = load_vec(f->bias + v * LANES), lo = all(f->lo);
+	vec lo = all(f->lo);
 	size_t pixel = s->pixel, pitch = s->pitch;
 	vec z[2][6];
 	int y, x;
@@ -261,7 +333,7 @@ INLINE void put_whole(const struct vgg_store *s, vec half[6][8], int v, int mh,
 #pragma GCC unroll 6
 			for (x = 0; x < mw; x++)
 				store_vec(out + (size_t)x * pixel,
-					  at_least(z[0][x] + bias, lo));
+					  at_least(z[0][x], lo));
 		}
 		return;
 	}
@@ -275,7 +347,7 @@ INLINE void put_whole(const struct vgg_store *s, vec half[6][8], int v, int mh,
 					  larger(z[1][x], z[1][x + 1]));
 
 			store_vec(out + (size_t)(x / 2) * pixel,
-				  at_least(best + bias, lo));
+				  at_least(best, lo));
 		}
 	}
 }
@@ -290,21 +362,35 @@ INLINE bool is_whole(const struct vgg_store *s, int mh, int mw)
 	       f->hi == INFINITY;
 }
 
+/* What the sum at point 1 is to grow by so that all outputs grow by 1. */
+INLINE float per_output(int m)
+{
+	return m == 6 ? 1 : m == 4 ? 4.0f / 3 : -4.0f / 9;
+}
+
 INLINE void store_tile(const struct vgg_store *s, int mh, int mw)
 {
+	const struct vgg_finish_f32 *f = s->finish;
 	vec half[6][8], d[8], t[6];
 	int ph = mh + 2, pw = mw + 2, v, y, x;
-	size_t row = (size_t)pw * s->m_step;
+	size_t row = s->m_row, last = s->m_last_row;
 	bool whole = is_whole(s, mh, mw);
 	const char *m;
 
 	for (v = 0; v < VECTORS && v * LANES < s->channels; v++) {
-		m = s->m + (size_t)v * sizeof(vec);
 #pragma GCC unroll 1
-		for (x = 0; x < pw; x++, m += s->m_step) {
+		for (x = 0; x < pw; x++) {
+			m = s->m + (size_t)v * sizeof(vec) +
+			    (x < pw - 1 ? (size_t)x * s->m_step :
+					  s->m_last_col);
 #pragma GCC unroll 8
-			for (y = 0; y < ph; y++)
+			for (y = 0; y < ph - 1; y++)
 				d[y] = load_vec(m + (size_t)y * row);
+			d[y] = load_vec(m + last);
+			/* One addition instead of one for each output. */
+			if (x == 1)
+				d[1] += load_vec(f->bias + v * LANES) *
+					(per_output(mh) * per_output(mw));
 			out_transform(mh, d, t);
 #pragma GCC unroll 6
 			for (y = 0; y < mh; y++)
@@ -325,7 +411,19 @@ INLINE void store_tile(const struct vgg_store *s, int mh, int mw)
 	static void store_##mh##x##mw(const struct vgg_store *s) \
 	{                                                        \
 		store_tile(s, mh, mw);                           \
+	}                                                        \
+	TILE_FRESH(mh, mw)
+#ifdef FRESH
+#define TILE_FRESH(mh, mw)                                              \
+	static void fresh_##mh##x##mw(const float *raw, int k, char *u) \
+	{                                                               \
+		fresh(raw, k, u, mh, mw);                               \
 	}
+#define FRESH_TABLE .fresh_f32 = TABLE(fresh),
+#else
+#define TILE_FRESH(mh, mw)
+#define FRESH_TABLE
+#endif
 TILE(6, 6)
 TILE(6, 4)
 TILE(6, 2)
@@ -360,7 +458,8 @@ static void store_direct(const struct vgg_store *s)
 		for (x = 0; x < s->cols; x++, m += BLOCK * sizeof(float))
 			put(s->out + (size_t)x * s->pixel +
 				    (size_t)v * sizeof(vec),
-			    finished(&f, load_vec(m)), s->channels - v * LANES);
+			    finished(&f, load_vec(m) + f.bias),
+			    s->channels - v * LANES);
 	}
 }
 
@@ -368,12 +467,12 @@ static void store_direct(const struct vgg_store *s)
  * Products: `fours` times four channels of TILES tiles at one position, or of
  * fewer. Packed weights have a multiple of four channels.
  */
-typedef void multiply_fn(const char *u, const char *v, size_t v_chunk, char *m,
-			 size_t fours, bool add);
-
 #ifdef OWN_MULTIPLY
 static multiply_fn *const multiplies[TILES + 1];
 #else
+typedef void multiply_fn(const char *u, const char *v, size_t v_chunk, char *m,
+			 size_t fours, bool add);
+
 INLINE void four_channels(vec acc[TILES][VECTORS], const float *u,
 			  const float *x, int tiles)
 {
@@ -460,25 +559,38 @@ static multiply_fn *const multiplies[TILES + 1] = {
 	multiply_11, multiply_12,
 #endif
 };
+
+/* Returns what lies behind the last of n tiles. */
+static inline char *multiply_tiles(multiply_fn *fn, const char *u,
+				   const char *v, size_t v_chunk, char *m,
+				   size_t fours, bool add, int n)
+{
+	fn(u, v, v_chunk, m, fours, add);
+	return m + (size_t)n * BLOCK * sizeof(float);
+}
 #endif
 
 /* Groups of equal sizes, more or less: a small one keeps few multipliers busy. */
 static void gemm(const struct vgg_gemm *g)
 {
-	int groups = (g->tiles + TILES - 1) / TILES, p, i, at, n;
+	int groups = (g->tiles + TILES - 1) / TILES;
+	int tiles = g->tiles / groups, more = g->tiles % groups, p, i, n;
+	size_t v_chunk = g->v_chunk, fours = (size_t)g->k / 4;
+	bool add = g->add;
 
-	for (p = 0; p < g->positions; p++)
-		for (i = 0, at = 0; i < groups; i++, at += n) {
-			n = (g->tiles - at) / (groups - i);
-			multiplies[n](g->u + (size_t)p * g->u_step,
-				      g->v + (size_t)p * g->v_step +
-					      (size_t)at * sizeof(vec),
-				      g->v_chunk,
-				      g->m + (size_t)p * g->m_step +
-					      (size_t)at * BLOCK *
-						      sizeof(float),
-				      (size_t)g->k / 4, g->add);
+	for (p = 0; p < g->positions; p++) {
+		size_t at = g->place ? g->place[p] : (size_t)p;
+		const char *u = g->u + at * g->u_step;
+		const char *v = g->v + at * g->v_step;
+		char *m = g->m + at * g->m_step;
+
+		for (i = 0; i < groups; i++) {
+			n = tiles + (i < more);
+			m = multiply_tiles(multiplies[n], u, v, v_chunk, m,
+					   fours, add, n);
+			v += (size_t)n * sizeof(vec);
 		}
+	}
 }
 
 /*
@@ -592,7 +704,8 @@ DOT(f16, uint16_t)
 		.elem = sizeof(float), .step = 1, .chunk = LANES,           \
 		.block = BLOCK, .is_float = true, .byte_cost = BYTE_COST,   \
 		.sizes = 1 << 6 | 1 << 4 | 1 << 2, .load_f32 = TABLE(load), \
-		.gemm = { gemm, GEMM_IN_ORDER }, .store = TABLE(store),     \
+		FRESH_TABLE.gemm = { gemm, GEMM_IN_ORDER },                 \
+		.store = TABLE(store),                                      \
 	}
 #define direct_engine                                                     \
 	{                                                                 \

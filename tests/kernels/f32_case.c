@@ -304,6 +304,11 @@ static void make_ready(struct vgg_ready_f32 *r, struct f32_case *c,
 		 vgg_conv_can_pool(&c->k.pool);
 	r->pool_after = c->k.has_pool && !s.pool;
 	vgg_conv_init(&r->c, c->engine, &s, l2);
+	if (c->engine->sizes && c->together) {
+		r->c.joint = c->joint;
+		r->c.fresh = c->fresh && c->engine->fresh_f32[1][1];
+		r->c.together = c->together;
+	}
 	if (c->engine->sizes)
 		conv_force_sizes(&r->c, c->sizes_h, c->sizes_w);
 }
@@ -362,12 +367,14 @@ void f32_case_describe(const struct f32_case *c)
 	const struct vgg_conv_f32 *k = &c->k;
 	const struct vgg_window *w = &k->win;
 
-	TH_LOG("%s, tiles %#x x %#x: %dx%dx%d -> %dx%dx%d, kernel %dx%d stride "
+	TH_LOG("%s, tiles %#x x %#x, joint %d, fresh %d, together %d: %dx%dx%d "
+	       "-> %dx%dx%d, kernel %dx%d stride "
 	       "%dx%d pads %d,%d,%d,%d, pool %d, relu %d, scale %d",
-	       c->kernels->name, c->sizes_h, c->sizes_w, k->in_h, k->in_w,
-	       k->in_c, c->h, c->w, k->out_c, w->kernel_h, w->kernel_w,
-	       w->stride_h, w->stride_w, w->pad_top, w->pad_left, w->pad_bottom,
-	       w->pad_right, k->has_pool, k->relu, !!k->scale);
+	       c->kernels->name, c->sizes_h, c->sizes_w, c->joint, c->fresh,
+	       c->together, k->in_h, k->in_w, k->in_c, c->h, c->w, k->out_c,
+	       w->kernel_h, w->kernel_w, w->stride_h, w->stride_w, w->pad_top,
+	       w->pad_left, w->pad_bottom, w->pad_right, k->has_pool, k->relu,
+	       !!k->scale);
 }
 
 /* The largest share of the bound that any output takes. */

@@ -20,6 +20,9 @@ struct f32_case {
 	const struct vgg_kernels *kernels;
 	const struct vgg_engine *engine;
 	unsigned int sizes_h, sizes_w;
+	/* As in struct vgg_conv; together 0: the library's choice. */
+	bool joint, fresh;
+	int together;
 	/* Computed in up to four ranges, cut at or before these. 0: whole. */
 	int cut_row, cut_c;
 };

@@ -45,8 +45,19 @@ TEST_TIMEOUT(convolutions_are_right, 120)
 	TH_LOG("largest error: %.2f of what is allowed", largest);
 }
 
-/* Each engine by itself: every mix of tile sizes, both orders of instructions,
- * and direct where Winograd is faster. */
+/* Tile sizes and order of work, whatever the library would choose. */
+static void draw_way(struct f32_case *c, uint64_t *seed)
+{
+	c->sizes_h = conv_some_sizes(c->engine, seed);
+	c->sizes_w = conv_some_sizes(c->engine, seed);
+	c->joint = test_random(seed) & 1;
+	c->fresh = test_random(seed) & 1;
+	c->together = (int)test_random_in(seed, 1, 4);
+}
+
+/* Each engine by itself: every mix of tile sizes, in all orders and with weights
+ * transformed before or during a run, both orders of instructions, and direct
+ * where Winograd is faster. */
 static void check_engines(struct f32_case *c, uint64_t *seed)
 {
 	struct vgg_engine e;
@@ -57,10 +68,8 @@ static void check_engines(struct f32_case *c, uint64_t *seed)
 			       *vgg_direct_f32(c->kernels);
 		e.gemm[0] = e.gemm[1] = e.gemm[test_random(seed) & 1];
 		c->engine = &e;
-		if (winograd) {
-			c->sizes_h = conv_some_sizes(&e, seed);
-			c->sizes_w = conv_some_sizes(&e, seed);
-		}
+		if (winograd)
+			draw_way(c, seed);
 		check(c, seed);
 	}
 }
@@ -145,10 +154,8 @@ TEST_TIMEOUT(ranges_give_the_same_results, 120)
 				continue;
 			c.engine = winograd ? vgg_winograd_f32(c.kernels) :
 					      vgg_direct_f32(c.kernels);
-			if (winograd) {
-				c.sizes_h = conv_some_sizes(c.engine, &seed);
-				c.sizes_w = conv_some_sizes(c.engine, &seed);
-			}
+			if (winograd)
+				draw_way(&c, &seed);
 			check_ranges(&c, &seed);
 		}
 		f32_case_free(&c);
@@ -165,9 +172,16 @@ TEST_TIMEOUT(teams_give_the_same_results, 120)
 	for (round = 0; round < rounds(30) && !test_state.failed; round++) {
 		f32_case_new(&c, round & 1, &seed);
 		for (i = 0; (c.kernels = vgg_kernels_get(i)); i++) {
+			if (!c.kernels->usable())
+				continue;
 			c.engine = NULL;
-			if (c.kernels->usable())
-				check_team(&c, &seed);
+			c.together = 0;
+			check_team(&c, &seed);
+			if (!(round & 1))
+				continue;
+			c.engine = vgg_winograd_f32(c.kernels);
+			draw_way(&c, &seed);
+			check_team(&c, &seed);
 		}
 		f32_case_free(&c);
 	}
