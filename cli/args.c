@@ -111,7 +111,7 @@ int arg_floats(struct argp_state *state, const char *option, const char *text,
 /*
  * The common options, before or behind the verb.
  */
-enum { KEY_CARD = 0x100, KEY_INJECT, KEY_JSON, KEY_TIMEOUT };
+enum { KEY_CARD = 0x100, KEY_INJECT, KEY_PACE, KEY_JSON, KEY_TIMEOUT };
 
 #define TIMEOUT_LIMIT_S 86400
 
@@ -125,6 +125,8 @@ static const struct argp_option options[] = {
 	  "Fault to provoke in the simulator: "
 	  "NAME[,after=N][,count=N][,arg=N]",
 	  90 },
+	{ "pace", KEY_PACE, NULL, 0,
+	  "Let the simulator's jobs take as long as the modelled card's", 90 },
 	{ "json", KEY_JSON, NULL, 0, "Write results as JSON", 90 },
 	{ "timeout", KEY_TIMEOUT, "SECONDS", 0,
 	  "How long a job of the card may take, 1 to 86400; default: 120", 90 },
@@ -132,6 +134,20 @@ static const struct argp_option options[] = {
 	{ NULL, 'h', NULL, OPTION_HIDDEN, NULL, -1 },
 	{ 0 }
 };
+
+/* Options that only the simulator has. */
+static void check_simulator(struct argp_state *state, const struct cli *cli)
+{
+	const char *option = cli->card	 ? "--card" :
+			     cli->inject ? "--inject" :
+			     cli->pace	 ? "--pace" :
+					   NULL;
+
+	if (option && strcmp(cli->device, "auto") && strcmp(cli->device, "sim"))
+		arg_fail(state,
+			 "%s is for the simulator: use --device sim, not '%s'",
+			 option, cli->device);
+}
 
 static error_t parse_common(int key, char *arg, struct argp_state *state)
 {
@@ -146,6 +162,9 @@ static error_t parse_common(int key, char *arg, struct argp_state *state)
 		return 0;
 	case KEY_INJECT:
 		cli->inject = arg;
+		return 0;
+	case KEY_PACE:
+		cli->pace = true;
 		return 0;
 	case KEY_JSON:
 		cli->json = true;
@@ -162,13 +181,7 @@ static error_t parse_common(int key, char *arg, struct argp_state *state)
 		argp_state_help(state, stdout, ARGP_HELP_STD_HELP);
 		return 0;
 	case ARGP_KEY_END:
-		if ((cli->card || cli->inject) && strcmp(cli->device, "auto") &&
-		    strcmp(cli->device, "sim"))
-			arg_fail(state,
-				 "%s is for the simulator: use "
-				 "--device sim, not '%s'",
-				 cli->card ? "--card" : "--inject",
-				 cli->device);
+		check_simulator(state, cli);
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;

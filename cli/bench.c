@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* vggctl bench: the time of an inference. */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "cli.h"
@@ -101,8 +102,29 @@ static int run_once(struct bench *b)
 				      &b->last);
 }
 
+/* A paced simulator that can't keep up with the card it models. */
+static int note_late(const struct bench *b,
+		     const struct vgg_device_info *before)
+{
+	struct vgg_device_info now = VGG_INIT(now);
+	int err = vgg_device_info(b->cli->dev, &now);
+	char text[160];
+
+	if (err || now.late_jobs == before->late_jobs)
+		return err;
+	snprintf(text, sizeof(text),
+		 "%llu jobs ended %llu us later than the modelled card would "
+		 "have ended them: this machine is too slow, or too busy, for "
+		 "these times to mean much",
+		 (unsigned long long)(now.late_jobs - before->late_jobs),
+		 (unsigned long long)(now.late_us - before->late_us));
+	cli_note(text);
+	return 0;
+}
+
 static int measure(struct bench *b)
 {
+	struct vgg_device_info before = VGG_INIT(before);
 	unsigned int i;
 	int err = 0;
 
@@ -111,13 +133,15 @@ static int measure(struct bench *b)
 		cli_progress(NULL, "warm-up", i, b->warmup);
 		err = run_once(b);
 	}
+	if (!err)
+		err = vgg_device_info(b->cli->dev, &before);
 	for (i = 0; !err && i < b->iterations; i++) {
 		cli_progress(NULL, "inferences", i, b->iterations);
 		err = run_once(b);
 		b->ms[i] = b->last.ms;
 	}
 	cli_progress_clear();
-	return err;
+	return err ? err : note_late(b, &before);
 }
 
 static int by_value(const void *a, const void *b)

@@ -27,7 +27,7 @@ struct cli {
 	/* Options that every verb takes. */
 	const char *device, *card, *inject;
 	int timeout_s; /* 0: the library's default */
-	bool json, verbose;
+	bool json, verbose, pace;
 	const struct out_ops *out;
 
 	/* What cli_open_*() opened, each with what it tells about itself. */

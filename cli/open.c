@@ -9,6 +9,7 @@ int cli_open_device(struct cli *cli)
 
 	o.card = cli->card;
 	o.inject = cli->inject;
+	o.pace = cli->pace;
 	o.timeout_ms = (uint32_t)cli->timeout_s * 1000;
 	err = vgg_device_open(cli->device, &o, &cli->dev);
 	if (err)

@@ -162,6 +162,12 @@ static void add_bus(json_t *device, const struct vgg_device_info *d)
 						      json_null());
 }
 
+static void add_pace(json_t *device, const struct vgg_device_info *d)
+{
+	json_object_set_new(device, "late_jobs", integer(d->late_jobs));
+	json_object_set_new(device, "late_us", integer(d->late_us));
+}
+
 static json_t *pack_capabilities(const struct cli *cli)
 {
 	const struct vgg_device_info *d = &cli->device_info;
@@ -194,6 +200,8 @@ static json_t *pack_capabilities(const struct cli *cli)
 				    integer(fields[i].value));
 	if (d->kind == VGG_DEVICE_CARD)
 		add_bus(device, d);
+	if (d->paced)
+		add_pace(device, d);
 	return device;
 }
 

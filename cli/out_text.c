@@ -370,6 +370,9 @@ static void print_capabilities(const struct cli *cli)
 	pair("hardware", "%u.%u, firmware ABI %u", d->hw_version >> 16,
 	     d->hw_version & 0xffff, d->fw_abi);
 	pair("temperature", "%.1f C", d->temperature / 1e3);
+	if (d->paced)
+		pair("pace", "as the modelled card; %llu jobs late",
+		     (unsigned long long)d->late_jobs);
 	if (d->kind == VGG_DEVICE_CARD)
 		print_driver(d);
 	if (cli->verbose)

@@ -17,6 +17,7 @@
 #include <time.h>
 
 #define MIB (UINT64_C(1) << 20)
+#define REPLAY_MIB 256 /* of a paced card, unless told otherwise */
 
 uint64_t vgg_sim_now(void)
 {
@@ -59,11 +60,25 @@ static int create_local(struct vgg_sim *sim)
 	return 0;
 }
 
-static int create_parts(struct vgg_sim *sim)
+static int create_replay(struct vgg_sim *sim, uint32_t mib)
+{
+	if (!mib && sim->pace.on)
+		mib = REPLAY_MIB;
+	if (!mib)
+		return 0;
+	sim->replay = vgg_sim_replay_create(mib * MIB);
+	/* One more, as calloc() may give nothing for nothing. */
+	sim->written = calloc(sim->local_size / VGG_PAGE_SIZE + 1,
+			      sizeof(*sim->written));
+	return sim->replay && sim->written ? 0 : -1;
+}
+
+static int create_parts(struct vgg_sim *sim, uint32_t replay_mib)
 {
 	sim->engine = vgg_sim_engine_create();
 	sim->mmu = calloc(1, sizeof(*sim->mmu));
-	if (!sim->engine || !sim->mmu || create_local(sim))
+	if (!sim->engine || !sim->mmu || create_local(sim) ||
+	    vgg_sim_pace_create(sim) || create_replay(sim, replay_mib))
 		return -1;
 	if (sim->order == VGG_SIM_PROGRAM_ORDER)
 		return 0;
@@ -87,15 +102,18 @@ struct vgg_sim *vgg_sim_create(const struct vgg_card *card,
 	sim->bus = *bus;
 	sim->order = options->order;
 	sim->msi_vectors = options->msi_vectors;
+	sim->pace.on = options->pace;
+	if (options->clock)
+		sim->clock = *options->clock;
 	atomic_init(&sim->bus_master, options->bus_master);
 	atomic_init(&sim->stop, SIM_STOP_NO);
 	pthread_mutex_init(&sim->lock, NULL);
-	if (create_parts(sim)) {
+	if (create_parts(sim, options->replay_mib)) {
 		vgg_sim_destroy(sim);
 		return NULL;
 	}
 	sim->phase = true;
-	sim->idle_since = vgg_sim_now();
+	sim->idle_since = vgg_sim_time(sim);
 	vgg_sim_regs_reset(sim, false);
 	return sim;
 }
@@ -107,6 +125,9 @@ void vgg_sim_destroy(struct vgg_sim *sim)
 	if (sim->local)
 		munmap(sim->local, sim->local_size);
 	vgg_sim_engine_destroy(sim->engine);
+	vgg_sim_replay_destroy(sim->replay);
+	free(sim->written);
+	free(sim->pace.arrivals);
 	free(sim->mmu);
 	free(sim->late);
 	pthread_mutex_destroy(&sim->lock);
@@ -144,16 +165,16 @@ enum vgg_hw_status vgg_sim_stopped(struct vgg_sim *sim)
 
 /* CYCLES runs by the clock while the card is idle and by the cycle model while
  * it works. */
-void vgg_sim_count_idle(struct vgg_sim *sim)
+void vgg_sim_count_idle(struct vgg_sim *sim, uint64_t until)
 {
-	uint64_t now, us;
+	uint64_t cycles;
 
-	if (!sim->idle_since)
+	if (!sim->idle_since || until <= sim->idle_since)
 		return;
-	now = vgg_sim_now();
-	us = (now - sim->idle_since) / 1000;
-	sim->counters[SIM_COUNT_CYCLES] += vgg_sim_us_to_cycles(sim, us);
-	sim->idle_since += us * 1000;
+	cycles =
+		vgg_timing_cycles(until - sim->idle_since, sim->card.clock_khz);
+	sim->counters[SIM_COUNT_CYCLES] += cycles;
+	sim->idle_since += vgg_timing_ns(cycles, sim->card.clock_khz);
 }
 
 void vgg_sim_latch(struct vgg_sim *sim, const struct sim_error *error)
@@ -202,7 +223,8 @@ void vgg_sim_end_reset(struct vgg_sim *sim)
 {
 	sim->busy = false;
 	sim->job_due = 0;
-	sim->idle_since = vgg_sim_now();
+	sim->pace.due = 0;
+	sim->idle_since = vgg_sim_time(sim);
 	sim->resetting = false;
 	atomic_store(&sim->stop, SIM_STOP_NO);
 }
@@ -276,13 +298,13 @@ void vgg_sim_irq_completion(struct vgg_sim *sim)
 		sim->irq_due = 0;
 		vgg_sim_irq_raise(sim, VGG_IRQ_CQ);
 	} else if (!sim->irq_due) {
-		sim->irq_due = vgg_sim_now() + delay * UINT64_C(1000);
+		sim->irq_due = vgg_sim_time(sim) + delay * UINT64_C(1000);
 	}
 }
 
 void vgg_sim_irq_expire(struct vgg_sim *sim)
 {
-	if (!sim->irq_due || vgg_sim_now() < sim->irq_due)
+	if (!sim->irq_due || vgg_sim_time(sim) < sim->irq_due)
 		return;
 	sim->coalesced = 0;
 	sim->irq_due = 0;

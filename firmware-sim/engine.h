@@ -105,6 +105,21 @@ enum vgg_hw_status vgg_sim_mmu_read(struct sim_mmu *mmu, uint64_t va, void *to,
 				    uint64_t len);
 enum vgg_hw_status vgg_sim_mmu_write(struct sim_mmu *mmu, uint64_t va,
 				     const void *from, uint64_t len);
+/* What is readable at va, at most len and not beyond its page: its bytes in
+ * place or, where that can't be, in `room`, which has VGG_PAGE_SIZE. */
+enum vgg_hw_status vgg_sim_mmu_view(struct sim_mmu *mmu, uint64_t va,
+				    uint64_t len, void *room,
+				    const uint8_t **at, size_t *n);
+
+/* Where a range of device-virtual memory lies. */
+struct sim_span {
+	uint64_t addr, len;
+	bool local;
+};
+/* The start of [va, va + len), to the end of its leaf; by a walk of its own. */
+enum vgg_hw_status vgg_sim_mmu_span(struct sim_mmu *mmu, uint64_t va,
+				    uint64_t len, bool write,
+				    struct sim_span *span);
 /* True if va lies in on-board memory; false if not or not mapped at all. */
 bool vgg_sim_mmu_is_local(struct sim_mmu *mmu, uint64_t va);
 
@@ -120,6 +135,20 @@ enum vgg_hw_status vgg_sim_engine_run(struct sim_engine *engine,
 				      struct sim_mmu *mmu,
 				      const struct sim_command *cmd,
 				      uint64_t *saturations);
+
+/*
+ * replay.c: vgg_sim_engine_run() with a memory for results, of at most `limit`
+ * bytes. *replayed: nothing was computed.
+ */
+struct sim_replay;
+struct sim_replay *vgg_sim_replay_create(uint64_t limit);
+void vgg_sim_replay_destroy(struct sim_replay *replay);
+enum vgg_hw_status vgg_sim_replay_run(struct sim_replay *replay,
+				      struct sim_engine *engine,
+				      struct sim_mmu *mmu,
+				      const struct sim_command *cmd,
+				      uint64_t *saturations, bool *replayed);
+uint64_t vgg_sim_replay_bytes(const struct sim_replay *replay);
 
 /* timing.c */
 struct sim_cost {

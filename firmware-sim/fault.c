@@ -160,7 +160,9 @@ static void slow_down(struct vgg_sim *sim, struct sim_job *job)
 		cycles = job->limit + 1;
 	us = cycles * 1000 / sim->card.clock_khz;
 	job->before += cycles;
-	sim->job_due = vgg_sim_now() + us * 1000;
+	/* A paced job takes its cycles anyway. */
+	if (!sim->pace.on)
+		sim->job_due = vgg_sim_time(sim) + us * 1000;
 }
 
 void vgg_sim_fault_start(struct vgg_sim *sim, struct sim_job *job)

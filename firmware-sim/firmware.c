@@ -19,8 +19,7 @@ static bool ring_empty(const struct vgg_sim *sim)
 	return sim->sq_head == sim->sq_tail;
 }
 
-/* (L) `more` entries do not fit. */
-static bool completions_full(const struct vgg_sim *sim, uint32_t more)
+bool vgg_sim_completions_full(const struct vgg_sim *sim, uint32_t more)
 {
 	uint32_t mask = vgg_sim_ring_entries(sim, SIM_REG_CQ_SIZE) - 1;
 	uint32_t used = (sim->cq_tail - sim->cq_head) & mask;
@@ -39,14 +38,14 @@ static bool enabled(const struct vgg_sim *sim)
 static bool can_fetch(const struct vgg_sim *sim)
 {
 	return enabled(sim) && !sim->busy && !ring_empty(sim) &&
-	       !completions_full(sim, 1);
+	       !vgg_sim_completions_full(sim, 1);
 }
 
 /* (L) The card is idle from now on. */
 static void rest(struct vgg_sim *sim)
 {
 	sim->busy = false;
-	sim->idle_since = vgg_sim_now();
+	sim->idle_since = vgg_sim_pace_end(sim);
 	atomic_store(&sim->stop, SIM_STOP_NO);
 }
 
@@ -83,12 +82,16 @@ static bool claim(struct vgg_sim *sim, uint64_t *addr)
 	pthread_mutex_lock(&sim->lock);
 	yes = can_fetch(sim);
 	if (yes) {
-		vgg_sim_count_idle(sim);
+		vgg_sim_pace_begin(sim);
+		vgg_sim_count_idle(sim, sim->pace.begin);
 		sim->idle_since = 0;
 		sim->busy = true;
 		sim->job_due = 0;
 		/* No abort can mean it as long as its context is unknown. */
-		sim->job = (struct sim_job){ .context = UINT32_MAX };
+		sim->job = (struct sim_job){
+			.context = UINT32_MAX,
+			.start = sim->counters[SIM_COUNT_CYCLES],
+		};
 		*addr = vgg_sim_reg_pair(sim, SIM_REG_SQ_BASE_LO) +
 			sim->sq_head * sizeof(struct vgg_hw_sqe);
 	}
@@ -180,7 +183,7 @@ static bool runnable(struct vgg_sim *sim)
 	pthread_mutex_lock(&sim->lock);
 	yes = sim->busy && !sim->resetting && !sim->hung && !sim->dead;
 	/* A slow job that is aborted need not wait for its time. */
-	if (sim->job_due && vgg_sim_now() < sim->job_due &&
+	if (sim->job_due && vgg_sim_time(sim) < sim->job_due &&
 	    !atomic_load(&sim->stop))
 		yes = false;
 	pthread_mutex_unlock(&sim->lock);
@@ -230,7 +233,7 @@ static bool reserve(struct vgg_sim *sim, struct vgg_hw_cqe *cqe, uint64_t *addr)
 {
 	uint32_t mask = vgg_sim_ring_entries(sim, SIM_REG_CQ_SIZE) - 1;
 
-	if (sim->resetting || completions_full(sim, 1))
+	if (sim->resetting || vgg_sim_completions_full(sim, 1))
 		return false;
 	*addr = vgg_sim_reg_pair(sim, SIM_REG_CQ_BASE_LO) +
 		sim->cq_tail * sizeof(*cqe);
@@ -325,12 +328,23 @@ static void post_late(struct vgg_sim *sim)
 
 	pthread_mutex_lock(&sim->lock);
 	due = sim->late_state == SIM_LATE_DUE && enabled(sim) && !sim->busy &&
-	      !completions_full(sim, 1);
+	      !vgg_sim_completions_full(sim, 1);
 	if (due)
 		sim->late_state = SIM_LATE_NONE;
 	pthread_mutex_unlock(&sim->lock);
 	if (due)
 		post(sim, &sim->late_cqe, true, false);
+}
+
+/* Runs the current job, once. */
+static void run_job(struct vgg_sim *sim, struct sim_job *job)
+{
+	if (job->ran)
+		return;
+	if (!job->status)
+		vgg_sim_stream_run(sim, job);
+	job->ran = true;
+	vgg_sim_pace_plan(sim, job);
 }
 
 /* One step: fetch a job, or run the one that was fetched; false if there was
@@ -347,8 +361,9 @@ static bool turn(struct vgg_sim *sim)
 	}
 	if (!runnable(sim))
 		return false;
-	if (!sim->job.status)
-		vgg_sim_stream_run(sim, &sim->job);
+	run_job(sim, &sim->job);
+	if (!vgg_sim_pace_wait(sim, &sim->job))
+		return false;
 	complete(sim, &sim->job);
 	return true;
 }
@@ -361,14 +376,17 @@ static int64_t until(uint64_t due, uint64_t now)
 /* When to come back, and -1 if only a register access gives new work. */
 static int64_t next_call(struct vgg_sim *sim)
 {
-	uint64_t now = vgg_sim_now();
 	int64_t next = -1, wait;
+	uint64_t now;
 
 	pthread_mutex_lock(&sim->lock);
+	now = vgg_sim_time(sim);
 	if (sim->irq_due)
 		next = until(sim->irq_due, now);
 	if (sim->busy && !sim->hung && !sim->dead) {
 		wait = until(sim->job_due, now);
+		if (sim->pace.due)
+			wait = (int64_t)vgg_sim_pace_rest_of(sim, now);
 		next = next < 0 || wait < next ? wait : next;
 	}
 	if (sim->resetting || can_fetch(sim))

@@ -101,6 +101,12 @@ static void attach_host(struct vgg_sim *sim, struct sim_page *page)
 	page->mem = bus->map(bus->ctx, page->addr, VGG_PAGE_SIZE, false);
 }
 
+static bool beyond_local(const struct vgg_sim *sim, const struct leaf *leaf)
+{
+	return leaf->size > sim->local_size ||
+	       leaf->base > sim->local_size - leaf->size;
+}
+
 static enum vgg_hw_status fill_page(struct sim_mmu *mmu, uint64_t va,
 				    struct sim_page *page)
 {
@@ -117,8 +123,7 @@ static enum vgg_hw_status fill_page(struct sim_mmu *mmu, uint64_t va,
 		     ((va & (leaf.size - 1)) & ~(uint64_t)(VGG_PAGE_SIZE - 1));
 	if (!page->local) {
 		attach_host(sim, page);
-	} else if (leaf.size > sim->local_size ||
-		   leaf.base > sim->local_size - leaf.size) {
+	} else if (beyond_local(sim, &leaf)) {
 		return VGG_STATUS_LOCAL;
 	} else {
 		page->mem = sim->local + page->addr;
@@ -186,6 +191,9 @@ static enum vgg_hw_status write_page(struct sim_mmu *mmu, uint64_t va,
 		return status;
 	if (page->mem && page->mem_writable) {
 		memcpy(page->mem + offset, from, len);
+		if (page->local && mmu->sim->written)
+			mmu->sim->written[page->addr / VGG_PAGE_SIZE] =
+				mmu->sim->epoch;
 		return VGG_STATUS_OK;
 	}
 	status = vgg_sim_host_write(mmu->sim, page->addr + offset, from, len);
@@ -226,6 +234,49 @@ enum vgg_hw_status vgg_sim_mmu_write(struct sim_mmu *mmu, uint64_t va,
 		len -= n;
 	}
 	return status;
+}
+
+enum vgg_hw_status vgg_sim_mmu_view(struct sim_mmu *mmu, uint64_t va,
+				    uint64_t len, void *room,
+				    const uint8_t **at, size_t *n)
+{
+	uint64_t offset = va & (VGG_PAGE_SIZE - 1);
+	struct sim_page *page;
+	enum vgg_hw_status status = find_page(mmu, va, false, &page);
+
+	*n = bytes_in_page(va, len);
+	if (status)
+		return status;
+	if (page->mem) {
+		*at = page->mem + offset;
+		return VGG_STATUS_OK;
+	}
+	*at = room;
+	return vgg_sim_host_read(mmu->sim, page->addr + offset, room, *n);
+}
+
+enum vgg_hw_status vgg_sim_mmu_span(struct sim_mmu *mmu, uint64_t va,
+				    uint64_t len, bool write,
+				    struct sim_span *span)
+{
+	struct leaf leaf;
+	enum vgg_hw_status status;
+	uint64_t offset;
+
+	if (va >= VA_LIMIT)
+		return VGG_STATUS_RANGE;
+	status = walk(mmu, va, &leaf);
+	if (status)
+		return status;
+	span->local = leaf.pte & VGG_PTE_LOCAL;
+	if (span->local && beyond_local(mmu->sim, &leaf))
+		return VGG_STATUS_LOCAL;
+	if (write && !(leaf.pte & VGG_PTE_WRITE))
+		return VGG_STATUS_WRITE;
+	offset = va & (leaf.size - 1);
+	span->addr = leaf.base + offset;
+	span->len = len < leaf.size - offset ? len : leaf.size - offset;
+	return VGG_STATUS_OK;
 }
 
 bool vgg_sim_mmu_is_local(struct sim_mmu *mmu, uint64_t va)

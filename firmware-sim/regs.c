@@ -98,8 +98,9 @@ static uint32_t read_counter(struct vgg_sim *sim, enum sim_reg reg, bool peek)
 	bool high = (reg - SIM_REG_CYCLES_LO) % 2, frozen = sim->is_frozen[i];
 	uint64_t value;
 
-	vgg_sim_count_idle(sim);
-	value = sim->counters[i];
+	vgg_sim_count_idle(sim, vgg_sim_time(sim));
+	value = i == SIM_COUNT_CYCLES ? vgg_sim_pace_cycles(sim) :
+					sim->counters[i];
 	if (!high) {
 		if (!peek) {
 			sim->frozen[i] = value >> 32;
@@ -147,6 +148,7 @@ static enum vgg_hw_status write_ctrl(struct vgg_sim *sim, enum sim_reg reg,
 		status = check_rings(sim);
 		if (status)
 			return status;
+		vgg_sim_pace_open(sim);
 	}
 	sim->regs[reg] = now;
 	return VGG_STATUS_OK;
@@ -235,7 +237,14 @@ static enum vgg_hw_status write_doorbell(struct vgg_sim *sim, enum sim_reg reg,
 	if (!(sim->regs[SIM_REG_CTRL] & VGG_CTRL_ENABLE) ||
 	    value >= vgg_sim_ring_entries(sim, size))
 		return VGG_STATUS_DOORBELL;
-	*(sq ? &sim->sq_tail : &sim->cq_head) = value;
+	if (sq) {
+		vgg_sim_pace_arrive(sim, value);
+		sim->sq_tail = value;
+	} else {
+		if (vgg_sim_completions_full(sim, 1))
+			vgg_sim_pace_open(sim);
+		sim->cq_head = value;
+	}
 	return VGG_STATUS_OK;
 }
 

@@ -58,18 +58,35 @@ struct sim_job {
 	uint64_t last_conv; /* where the last CONV wrote, for BIT_FLIP */
 	bool has_conv;
 	bool strayed;
+	bool ran; /* all that is left is to complete it */
 	/* the result */
 	enum vgg_hw_status status;
 	uint32_t index, fail_tag;
 	uint64_t addr, cycles, saturations;
 };
 
+/* The time line of a paced card; see pace.c. All in ns of the clock. */
+struct sim_pace {
+	bool on;
+	uint64_t *arrivals; /* by place in the submission ring */
+	uint64_t open;	    /* since then jobs can be taken */
+	uint64_t rested;    /* the end of the last job */
+	uint64_t begin;	    /* of the current job; also if not paced */
+	uint64_t due, end; /* of the current job, once it ran; due 0: not yet */
+};
+
 struct vgg_sim {
 	struct vgg_card card;
 	struct vgg_sim_bus bus;
 	enum vgg_sim_order order;
+	struct vgg_sim_clock clock;
 	uint8_t *local;
 	uint64_t local_size;
+	/* When each page of it was written last, counted in results that replay
+	 * has kept; NULL without replay. The firmware's own. */
+	uint64_t *written;
+	uint64_t epoch;
+	struct sim_replay *replay;
 	struct sim_engine *engine;
 	struct sim_mmu *mmu;
 	struct sim_command *late; /* postponed commands, see stream.c */
@@ -88,6 +105,8 @@ struct vgg_sim {
 
 	struct sim_job job; /* while busy */
 	uint64_t job_due;   /* SLOW: when it may start, ns; 0: now */
+	struct sim_pace pace;
+	struct vgg_sim_stats stats;
 
 	uint64_t counters[SIM_COUNTERS];
 	uint32_t frozen[SIM_COUNTERS];
@@ -109,7 +128,8 @@ struct vgg_sim {
 	uint64_t faults;		   /* injected so far */
 };
 
-uint64_t vgg_sim_now(void); /* ns, monotonic, never 0 */
+uint64_t vgg_sim_now(void);			  /* ns, monotonic, never 0 */
+uint64_t vgg_sim_time(const struct vgg_sim *sim); /* by the card's clock */
 
 /* card.c: 0 or -EINVAL */
 int vgg_sim_card_check(const struct vgg_card *card);
@@ -119,7 +139,7 @@ uint64_t vgg_sim_us_to_cycles(const struct vgg_sim *sim, uint64_t us);
 void vgg_sim_latch(struct vgg_sim *sim, const struct sim_error *error); /* L */
 void vgg_sim_begin_reset(struct vgg_sim *sim);				/* L */
 void vgg_sim_end_reset(struct vgg_sim *sim);				/* L */
-void vgg_sim_count_idle(struct vgg_sim *sim);				/* L */
+void vgg_sim_count_idle(struct vgg_sim *sim, uint64_t until);		/* L */
 void vgg_sim_irq_raise(struct vgg_sim *sim, uint32_t causes);		/* L */
 void vgg_sim_irq_unmask(struct vgg_sim *sim, uint32_t causes);		/* L */
 void vgg_sim_irq_completion(struct vgg_sim *sim);			/* L */
@@ -141,9 +161,27 @@ uint64_t vgg_sim_reg_pair(const struct vgg_sim *sim, enum sim_reg lo);
 /* firmware.c: as vgg_sim_run(), but at most so many steps. No pointer of
  * bus.map() is kept from one to the next. */
 int64_t vgg_sim_run_turns(struct vgg_sim *sim, unsigned int turns);
+/* (L) `more` completions do not fit. */
+bool vgg_sim_completions_full(const struct vgg_sim *sim, uint32_t more);
 
 /* stream.c: executes the job's stream, fills in its result. */
 void vgg_sim_stream_run(struct vgg_sim *sim, struct sim_job *job);
+
+/* pace.c. Without pace all of it means "now". */
+int vgg_sim_pace_create(struct vgg_sim *sim);
+/* Timers of the calling thread, the card's, are to be exact. */
+void vgg_sim_pace_thread(const struct vgg_sim *sim);
+void vgg_sim_pace_arrive(struct vgg_sim *sim, uint32_t tail); /* L */
+void vgg_sim_pace_open(struct vgg_sim *sim);		      /* L */
+void vgg_sim_pace_begin(struct vgg_sim *sim);		      /* L */
+/* The job ran; false as long as its completion has to wait. */
+void vgg_sim_pace_plan(struct vgg_sim *sim, const struct sim_job *job);
+bool vgg_sim_pace_wait(struct vgg_sim *sim, struct sim_job *job);
+/* (L) ns until that is worth another try. */
+uint64_t vgg_sim_pace_rest_of(const struct vgg_sim *sim, uint64_t now);
+/* (L) Over with the job; since when. */
+uint64_t vgg_sim_pace_end(struct vgg_sim *sim);
+uint64_t vgg_sim_pace_cycles(const struct vgg_sim *sim); /* L: CYCLES */
 
 /* fault.c */
 /* (L) The fault for the job that starts now, and its detail. */

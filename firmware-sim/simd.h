@@ -16,6 +16,7 @@ struct vgg_simd_options {
 	struct vgg_sim_injection injection; /* fault 0: none */
 	bool seeded;			    /* choose what is open by `seed` */
 	uint64_t seed;
+	bool pace;
 	bool once; /* one client only */
 	bool dma_messages;
 	bool verbose;

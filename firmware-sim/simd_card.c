@@ -395,6 +395,7 @@ static bool wait_for_work(struct simd *s, int64_t ns)
 
 struct progress {
 	uint64_t jobs, bytes, faults;
+	struct vgg_sim_stats sim;
 };
 
 static struct progress look(struct vgg_sim *sim)
@@ -405,8 +406,25 @@ static struct progress look(struct vgg_sim *sim)
 	p.jobs = sim->regs[SIM_REG_JOBS];
 	p.bytes = sim->counters[SIM_COUNT_BYTES];
 	p.faults = sim->faults;
+	p.sim = sim->stats;
 	pthread_mutex_unlock(&sim->lock);
 	return p;
+}
+
+/* The first time is worth a line: whoever measures wants to know. */
+static void tell_late(struct simd *s, const struct vgg_sim_stats *before,
+		      const struct vgg_sim_stats *now)
+{
+	if (now->late_jobs == before->late_jobs)
+		return;
+	atomic_store(&s->log.stats.late_jobs, now->late_jobs);
+	atomic_store(&s->log.stats.late_us, now->late_ns / 1000);
+	if (!before->late_jobs)
+		simd_log_note(&s->log,
+			      "a job ended %" PRIu64
+			      " us later than the modelled card would have; "
+			      "more are counted in the statistics",
+			      now->late_ns / 1000);
 }
 
 /*
@@ -429,6 +447,7 @@ static void account(struct simd *s, const struct progress *before,
 	if (bytes > messages)
 		simd_count(stats->dma_map_bytes, bytes - messages);
 	atomic_store(&stats->faults, now.faults);
+	tell_late(s, &before->sim, &now.sim);
 }
 
 static int64_t turn(struct simd *s)
@@ -453,6 +472,7 @@ static void *run(void *arg)
 	struct simd *s = arg;
 	int64_t next = -1;
 
+	vgg_sim_pace_thread(s->sim);
 	pthread_mutex_lock(&s->lock);
 	while (wait_for_work(s, next)) {
 		s->working = true;
@@ -491,7 +511,8 @@ static void free_sync(struct simd *s)
 
 int simd_card_start(struct simd *s)
 {
-	struct vgg_sim_options options = { .order = s->options.order };
+	struct vgg_sim_options options = { .order = s->options.order,
+					   .pace = s->options.pace };
 	struct vgg_sim_bus bus = {
 		.ctx = s,
 		.read = bus_read,

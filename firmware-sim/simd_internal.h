@@ -57,7 +57,9 @@
 	C(faults)        \
 	C(resets)        \
 	C(driver_errors) \
-	C(dead_accesses)
+	C(dead_accesses) \
+	C(late_jobs)     \
+	C(late_us)
 
 struct simd_stats {
 #define SIMD_COUNTER(name) atomic_uint_least64_t name;

@@ -66,6 +66,22 @@ static enum vgg_hw_status account(struct vgg_sim *sim, struct sim_job *job,
 	return VGG_STATUS_OK;
 }
 
+static enum vgg_hw_status replay(struct vgg_sim *sim, struct sim_job *job,
+				 const struct sim_command *cmd)
+{
+	bool replayed;
+	enum vgg_hw_status status =
+		vgg_sim_replay_run(sim->replay, sim->engine, sim->mmu, cmd,
+				   &job->saturations, &replayed);
+
+	pthread_mutex_lock(&sim->lock);
+	sim->stats.replay_bytes = vgg_sim_replay_bytes(sim->replay);
+	sim->stats.replayed += replayed;
+	sim->stats.computed += !replayed;
+	pthread_mutex_unlock(&sim->lock);
+	return status;
+}
+
 static enum vgg_hw_status execute(struct vgg_sim *sim, struct sim_job *job,
 				  const struct sim_command *cmd)
 {
@@ -74,8 +90,10 @@ static enum vgg_hw_status execute(struct vgg_sim *sim, struct sim_job *job,
 		job->last_conv = cmd->conv.out.base;
 		job->has_conv = true;
 	}
-	return vgg_sim_engine_run(sim->engine, sim->mmu, cmd,
-				  &job->saturations);
+	if (!sim->replay || sim_unit_of(cmd->opcode) != SIM_UNIT_MAC)
+		return vgg_sim_engine_run(sim->engine, sim->mmu, cmd,
+					  &job->saturations);
+	return replay(sim, job, cmd);
 }
 
 /* All that was postponed; true if everything went well. */
@@ -166,8 +184,10 @@ static bool step(struct vgg_sim *sim, struct sim_job *job, const uint8_t *bytes,
 	else
 		perform(sim, job, &cmd);
 	/* executed so far, for a job that ends well */
-	if (!job->status)
+	if (!job->status) {
 		job->index = index + 1;
+		job->fail_tag = cmd.tag;
+	}
 	return !job->status && cmd.opcode != VGG_CMD_END;
 }
 

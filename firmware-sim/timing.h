@@ -46,6 +46,22 @@ static inline uint64_t vgg_timing_transfer(uint64_t bytes, uint32_t clock_khz,
 	return vgg_timing_div_up(scaled, (uint64_t)mbps * 1000);
 }
 
+/* Nanoseconds that so many cycles take, rounded up, and back, rounded down. */
+static inline uint64_t vgg_timing_ns(uint64_t cycles, uint32_t clock_khz)
+{
+	uint64_t rest = cycles % clock_khz * 1000000;
+	uint64_t whole = vgg_timing_mul(cycles / clock_khz, 1000000);
+
+	return vgg_timing_clip(whole + vgg_timing_div_up(rest, clock_khz));
+}
+
+static inline uint64_t vgg_timing_cycles(uint64_t ns, uint32_t clock_khz)
+{
+	uint64_t rest = ns % 1000000 * clock_khz / 1000000;
+
+	return vgg_timing_clip(vgg_timing_mul(ns / 1000000, clock_khz) + rest);
+}
+
 /*
  * Payload bandwidth of a PCIe link, MB/s: 80 % of what a lane carries after
  * line coding (250, 500, 985, 1969, 3938 MB/s); the rest goes to headers and

@@ -246,6 +246,7 @@ static void *run(void *arg)
 	struct vgg_sim_inproc *t = arg;
 	int64_t next = -1;
 
+	vgg_sim_pace_thread(t->sim);
 	pthread_mutex_lock(&t->lock);
 	while (wait_for_work(t, next)) {
 		set_working(t, true);
@@ -414,4 +415,10 @@ void vgg_sim_inproc_write(struct vgg_sim_inproc *t, uint32_t offset,
 			  uint32_t value)
 {
 	vgg_sim_reg_write(t->sim, offset, sizeof(uint32_t), value);
+}
+
+void vgg_sim_inproc_get_stats(struct vgg_sim_inproc *t,
+			      struct vgg_sim_stats *stats)
+{
+	vgg_sim_get_stats(t->sim, stats);
 }

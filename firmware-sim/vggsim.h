@@ -79,15 +79,49 @@ struct vgg_sim_bus {
 #define VGG_SIM_INTX_HIGH (-1)
 #define VGG_SIM_INTX_LOW (-2)
 
+/*
+ * The time in which the card lives: nanoseconds that never run backwards. The
+ * default is CLOCK_MONOTONIC. A test brings its own, so that schedules depend on
+ * nothing but what it says the time is.
+ */
+struct vgg_sim_clock {
+	void *ctx;
+	/* Optional: the time, never 0. Called by whoever accesses a register
+	 * and by the firmware, with a lock of the simulator held: it must not
+	 * access the card. Who gives the firmware time by vgg_sim_run() then
+	 * lets so much of this time pass as that asks for. */
+	uint64_t (*now)(void *ctx);
+	/* Optional, for a paced card: called by the firmware when a job has
+	 * been computed, to return when its completion may appear. Whatever it
+	 * does, the job has ended at `at`; a purely virtual clock returns at
+	 * once. Without it vgg_sim_run() tells how long to wait, and aborts and
+	 * resets can end that. */
+	void (*wait_until)(void *ctx, uint64_t at);
+	/* Optional, for a paced card: its time line, job by job, before the
+	 * completion appears. Called by the firmware without a lock. */
+	void (*ended)(void *ctx, uint32_t seq, uint64_t begin, uint64_t end);
+};
+
 struct vgg_sim_options {
 	enum vgg_sim_order order;
 	int msi_vectors; /* 1..4: MSI with so many; 0: INTx */
 	bool bus_master; /* initial state; see vgg_sim_set_bus_master() */
+	/*
+	 * A job's completion appears when the modelled card would have written
+	 * it: the job began when its doorbell rang or the one before ended,
+	 * whichever was later, and takes the cycles that its completion tells.
+	 * If computing takes longer, it ends late; see struct vgg_sim_stats.
+	 */
+	bool pace;
+	/* Keep so many MiB of results, to compute nothing twice (replay.c). 0:
+	 * 256 if paced, else none. */
+	uint32_t replay_mib;
+	const struct vgg_sim_clock *clock; /* copied; NULL: the default */
 };
 
 struct vgg_sim;
 
-/* Both structs are copied. Returns NULL if there is no memory or the card
+/* The structs are copied. Returns NULL if there is no memory or the card
  * profile is out of range. On-board memory is allocated as it is touched. */
 struct vgg_sim *vgg_sim_create(const struct vgg_card *card,
 			       const struct vgg_sim_bus *bus,
@@ -109,6 +143,19 @@ void vgg_sim_reg_write(struct vgg_sim *sim, uint32_t offset, size_t size,
  * if only a register access gives it new work.
  */
 int64_t vgg_sim_run(struct vgg_sim *sim);
+
+/* How well a paced card keeps up, and what replay did, since its creation. */
+struct vgg_sim_stats {
+	uint64_t late_jobs; /* ended over VGG_SIM_LATE_NS later than modelled */
+	uint64_t late_ns;   /* their delays together */
+	uint64_t latest_ns; /* and the longest */
+	uint64_t computed, replayed; /* CONV and POOL */
+	uint64_t replay_bytes;	     /* kept now */
+};
+
+#define VGG_SIM_LATE_NS 100000
+
+void vgg_sim_get_stats(struct vgg_sim *sim, struct vgg_sim_stats *stats);
 
 /* From the config space: bus mastering, the enabled interrupt kind, FLR. */
 void vgg_sim_set_bus_master(struct vgg_sim *sim, bool on);
@@ -157,5 +204,7 @@ int vgg_sim_inproc_unmap(struct vgg_sim_inproc *t, uint64_t addr);
 uint32_t vgg_sim_inproc_read(struct vgg_sim_inproc *t, uint32_t offset);
 void vgg_sim_inproc_write(struct vgg_sim_inproc *t, uint32_t offset,
 			  uint32_t value);
+void vgg_sim_inproc_get_stats(struct vgg_sim_inproc *t,
+			      struct vgg_sim_stats *stats);
 
 #endif

@@ -16,6 +16,7 @@ enum {
 	KEY_INJECT,
 	KEY_SEED,
 	KEY_ORDER,
+	KEY_PACE,
 	KEY_ONCE,
 	KEY_MESSAGES,
 };
@@ -38,6 +39,8 @@ static const struct argp_option options[] = {
 	{ "order", KEY_ORDER, "ORDER", 0,
 	  "Order of the two engines: program (default), dma-late or mac-late",
 	  1 },
+	{ "pace", KEY_PACE, NULL, 0,
+	  "Let jobs take as long as the modelled card's", 1 },
 	{ "once", KEY_ONCE, NULL, 0, "End after the first client", 1 },
 	{ "dma-messages", KEY_MESSAGES, NULL, 0,
 	  "Reach the client's memory by messages only", 1 },
@@ -122,6 +125,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case KEY_ORDER:
 		set_order(state, o, arg);
+		return 0;
+	case KEY_PACE:
+		o->pace = true;
 		return 0;
 	case KEY_ONCE:
 		o->once = true;

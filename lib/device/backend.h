@@ -58,6 +58,11 @@ void vgg_backend_note(struct vgg_backend *b, const struct vgg_error *error,
 
 int vgg_sim_backend_open(const struct vgg_device_options *options,
 			 struct vgg_backend **backend);
+/* For tests of schedules: a card that lives in their time; see vggsim.h. */
+struct vgg_sim_clock;
+int vgg_sim_backend_open_clock(const struct vgg_device_options *options,
+			       const struct vgg_sim_clock *clock,
+			       struct vgg_backend **backend);
 
 /* vgg_device_open() in a machine whose /sys and /dev are below root; "" but for
  * tests. */

@@ -67,7 +67,8 @@ static int open_auto(const char *root, const struct vgg_device_options *o,
 	struct vgg_error error;
 	int err;
 
-	if (o->card || o->order || o->inject || !vgg_drm_count(root)) {
+	if (o->card || o->order || o->inject || o->pace ||
+	    !vgg_drm_count(root)) {
 		d->kind = VGG_DEVICE_SIM;
 		return vgg_sim_backend_open(o, &d->backend);
 	}

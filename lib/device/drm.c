@@ -466,11 +466,13 @@ int vgg_drm_backend_open(const char *root, const char *name,
 			 const struct vgg_device_options *options,
 			 struct vgg_backend **backend)
 {
-	if (options->card || options->order)
-		return vgg_fail(
-			BAD_ARGUMENT, name, "leave it out, or use --device sim",
-			"a %s is for the simulator, not for a card",
-			options->card ? "card profile" : "choice of order");
+	if (options->card || options->order || options->pace)
+		return vgg_fail(BAD_ARGUMENT, name,
+				"leave it out, or use --device sim",
+				"a %s is for the simulator, not for a card",
+				options->card  ? "card profile" :
+				options->order ? "choice of order" :
+						 "pace");
 	if (options->inject)
 		return vgg_fail(BAD_ARGUMENT, name,
 				"use --device sim; for a card, root has the "

@@ -40,6 +40,7 @@ struct result {
 struct sim {
 	struct vgg_backend base;
 	struct vgg_card profile;
+	bool paced;
 	struct vgg_sim_inproc *card;
 	pthread_mutex_t memory_lock; /* the next four */
 	struct vgg_ranges va, bus, local;
@@ -447,6 +448,7 @@ static uint64_t reg64(struct sim *s, uint32_t lo)
 static int sim_info(struct vgg_backend *b, struct vgg_device_info *i)
 {
 	struct sim *s = to_sim(b);
+	struct vgg_sim_stats stats;
 	int err;
 
 	pthread_mutex_lock(&s->lock);
@@ -455,6 +457,12 @@ static int sim_info(struct vgg_backend *b, struct vgg_device_info *i)
 	pthread_mutex_lock(&s->memory_lock);
 	i->local_free = s->local.free;
 	pthread_mutex_unlock(&s->memory_lock);
+	vgg_sim_inproc_get_stats(s->card, &stats);
+	i->paced = s->paced;
+	i->late_jobs = stats.late_jobs;
+	i->late_us = stats.late_ns / 1000;
+	i->computed = stats.computed;
+	i->replayed = stats.replayed;
 	i->jobs = reg(s, VGG_REG_JOBS);
 	i->cycles = reg64(s, VGG_REG_CYCLES_LO);
 	i->mac_busy = reg64(s, VGG_REG_MAC_BUSY_LO);
@@ -612,7 +620,17 @@ static int probe(struct sim *s, const struct vgg_sim_injection *i)
 int vgg_sim_backend_open(const struct vgg_device_options *options,
 			 struct vgg_backend **backend)
 {
-	struct vgg_sim_options o = { .msi_vectors = 1, .bus_master = true };
+	return vgg_sim_backend_open_clock(options, NULL, backend);
+}
+
+int vgg_sim_backend_open_clock(const struct vgg_device_options *options,
+			       const struct vgg_sim_clock *clock,
+			       struct vgg_backend **backend)
+{
+	struct vgg_sim_options o = { .msi_vectors = 1,
+				     .bus_master = true,
+				     .pace = options->pace,
+				     .clock = clock };
 	struct sim *s = calloc(1, sizeof(*s));
 	struct vgg_sim_injection injection;
 	int err;
@@ -620,6 +638,7 @@ int vgg_sim_backend_open(const struct vgg_device_options *options,
 	if (!s)
 		return vgg_fail_memory("the simulated card");
 	s->base.ops = &sim_ops;
+	s->paced = options->pace;
 	init_sync(s);
 	err = load_profile(s, options->card);
 	if (!err)

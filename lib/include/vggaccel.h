@@ -109,6 +109,11 @@ struct vgg_device_options {
 	uint32_t timeout_ms;	/* wall-clock limit of a job; 0: 120 s. The clock
 				 * of a real card's job starts when the card
 				 * does; at most 600 s */
+	bool pace;		/* sim: a job ends when the modelled card would
+				 * have ended it, so that its work overlaps with
+				 * the CPU's in real time. What it computed once
+				 * it remembers; the first time takes longer, see
+				 * late_jobs of the device's info */
 };
 
 /*
@@ -154,6 +159,13 @@ struct vgg_device_info {
 	uint32_t resets;	/* of the card, since the module is loaded */
 	bool simulated;		/* a simulator behind a real bus */
 	bool coherent;		/* the card sees the CPU's caches */
+	/* Of a simulator in this process: */
+	bool paced;		/* see `pace` of the device's options */
+	uint64_t late_jobs;	/* ended over 0.1 ms later than the modelled card
+				 * would have: times of runs with such jobs say
+				 * more about this machine than about the card */
+	uint64_t late_us;	/* by so much in all */
+	uint64_t computed, replayed; /* convolutions and poolings, if paced */
 };
 int vgg_device_info(struct vgg_device *device, struct vgg_device_info *info);
 

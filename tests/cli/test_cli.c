@@ -277,6 +277,41 @@ TEST(json_bench)
 	json_decref(doc);
 }
 
+/* No inference is faster than the card that is modelled. */
+TEST(paced_bench)
+{
+	double paced, cycles, khz;
+	json_t *doc, *info;
+
+	make_files();
+	doc = vggctl_json("bench --model @mini.st --iterations 5 --split card "
+			  "--device sim --pace --json",
+			  0);
+	ASSERT_EQ(0, json_unpack(doc, "{s:{s:F}, s:F}", "ms", "min", &paced,
+				 "card_cycles", &cycles));
+	info = vggctl_json("info --device sim --pace --json", 0);
+	ASSERT_EQ(0,
+		  json_unpack(info, "{s:{s:F}}", "device", "clock_khz", &khz));
+	TH_LOG("%g ms for %g ms of the card", paced, cycles / khz);
+	EXPECT_TRUE(paced >= cycles / khz);
+	EXPECT_TRUE(
+		json_object_get(json_object_get(info, "device"), "late_jobs"));
+	json_decref(doc);
+	json_decref(info);
+}
+
+TEST(info_tells_of_pace)
+{
+	struct ran r = vggctl("info --device sim --pace");
+
+	EXPECT_EQ(0, r.status);
+	EXPECT_CONTAINS(r.out, "as the modelled card");
+	ran_free(&r);
+	r = vggctl("info --device sim");
+	EXPECT_TRUE(!strstr(r.out, "as the modelled card"));
+	ran_free(&r);
+}
+
 /*
  * Bytes.
  */

@@ -62,6 +62,7 @@ static const struct mistake usage[] = {
 	{ "verify --input x.npy a.png", "leave out 'a.png'", "--input" },
 	{ "--device cpu --card x info", "--device sim", "--card" },
 	{ "info --device cpu --inject HANG", "--device sim", "--inject" },
+	{ "info --device card --pace", "--device sim", "--pace" },
 	{ "--timeout 0 info", "from 1 to 86400", "--timeout" },
 	{ "completion", "a shell is missing", "bash" },
 	{ "completion fish", "none for 'fish'", "bash" },

@@ -221,6 +221,9 @@ TEST(auto_takes_a_card_else_the_simulator_and_says_why)
 	o.inject = "SLOW,arg=1";
 	expect_auto(root, &o, "sim", "");
 	o.inject = NULL;
+	o.pace = true;
+	expect_auto(root, &o, "sim", "");
+	o.pace = false;
 	o.timeout_ms = 700000;
 	EXPECT_EQ(-EINVAL, vgg_device_open_below(root, "auto", &o, &d));
 }
@@ -239,6 +242,10 @@ TEST(options_of_the_simulator_are_refused)
 	o.card = "small.card";
 	EXPECT_EQ(-EINVAL, vgg_drm_backend_open(root, "card", &o, &b));
 	EXPECT_CONTAINS(vgg_error_last()->next_step, "--device sim");
+	o.card = NULL;
+	o.pace = true;
+	EXPECT_EQ(-EINVAL, vgg_drm_backend_open(root, "card", &o, &b));
+	EXPECT_CONTAINS(vgg_error_last()->what, "a pace is for the simulator");
 }
 
 /*

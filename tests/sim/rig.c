@@ -330,7 +330,10 @@ void rig_run(struct rig *rig)
 	while ((ns = vgg_sim_run(rig->sim)) >= 0) {
 		struct timespec wait = { ns / 1000000000, ns % 1000000000 };
 
-		nanosleep(&wait, NULL);
+		if (rig->on_wait)
+			rig->on_wait(rig, ns);
+		else
+			nanosleep(&wait, NULL);
 	}
 }
 
@@ -420,6 +423,9 @@ struct rig *rig_create(const struct rig_options *options)
 		.order = options->order,
 		.msi_vectors = options->msi_vectors,
 		.bus_master = !options->no_master,
+		.pace = options->pace,
+		.replay_mib = options->replay_mib,
+		.clock = options->clock,
 	};
 	struct rig *rig = calloc(1, sizeof(*rig));
 	struct vgg_sim_bus bus = {
@@ -436,6 +442,7 @@ struct rig *rig_create(const struct rig_options *options)
 		rig->card = *options->card;
 	else
 		vgg_card_default(&rig->card);
+	rig->on_wait = options->on_wait;
 	rig->size = options->memory ? options->memory : 16u << 20;
 	rig->mem = mmap(NULL, rig->size, PROT_READ | PROT_WRITE,
 			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);

@@ -17,6 +17,8 @@
 #define RIG_BUS UINT64_C(0x480000000)
 #define RIG_COMMANDS 512 /* room in the rig's stream */
 
+struct rig;
+
 struct rig_options {
 	const struct vgg_card *card; /* NULL: the default */
 	enum vgg_sim_order order;
@@ -26,6 +28,10 @@ struct rig_options {
 	bool no_map;		       /* the bus has read and write only */
 	bool no_setup;		       /* leave rings and masks alone */
 	bool no_master;
+	bool pace;
+	uint32_t replay_mib;
+	const struct vgg_sim_clock *clock;
+	void (*on_wait)(struct rig *rig, int64_t ns); /* see below */
 };
 
 struct rig {
@@ -50,7 +56,9 @@ struct rig {
 	int kicks, logs;
 	char log[200];	  /* the last line */
 	uint64_t refused; /* accesses where no memory is */
-	void (*on_read)(struct rig *rig, uint64_t addr); /* a hook for tests */
+	/* hooks for tests */
+	void (*on_read)(struct rig *rig, uint64_t addr);
+	void (*on_wait)(struct rig *rig, int64_t ns); /* in place of a sleep */
 };
 
 struct rig *rig_create(const struct rig_options *options);

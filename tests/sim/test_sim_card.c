@@ -149,8 +149,9 @@ TEST(any_byte_may_be_wrong)
 
 TEST(the_shipped_profiles)
 {
-	static const char *const names[] = { "default", "small", "middle",
-					     "large" };
+	static const char *const names[] = { "default",	 "small",  "middle",
+					     "large",	 "artix7", "kintexu",
+					     "alveo-u50" };
 	struct vgg_card card, standard;
 	struct rig_options options = { .card = &card };
 	char path[64], err[256];
@@ -158,7 +159,7 @@ TEST(the_shipped_profiles)
 	size_t i;
 
 	vgg_card_default(&standard);
-	for (i = 0; i < 4; i++) {
+	for (i = 0; i < sizeof(names) / sizeof(*names); i++) {
 		snprintf(path, sizeof(path), "../firmware-sim/cards/%s.card",
 			 names[i]);
 		err[0] = 0;
@@ -176,6 +177,44 @@ TEST(the_shipped_profiles)
 			  card.mac_cols << 16 | card.mac_rows);
 		EXPECT_EQ(rig_execute(rig).status, VGG_STATUS_OK);
 		rig_destroy(rig);
+	}
+}
+
+/* Profiles of boards on the market ask for no more than those have. */
+TEST(boards_have_what_their_profiles_say)
+{
+	static const struct {
+		const char *name;
+		uint32_t dsps, macs_per_dsp, block_rams, ultra_rams;
+		uint32_t mib, mbps;
+	} boards[] = {
+		{ "artix7", 740, 1, 365, 0, 1024, 1600 },
+		{ "kintexu", 1920, 2, 600, 0, 2048, 19200 },
+		{ "alveo-u50", 5952, 2, 1344, 640, 8192, 201000 },
+	};
+	char path[64], err[256];
+	struct vgg_card card;
+	uint32_t dsps, kib;
+	size_t i;
+
+	for (i = 0; i < sizeof(boards) / sizeof(*boards); i++) {
+		snprintf(path, sizeof(path), "../firmware-sim/cards/%s.card",
+			 boards[i].name);
+		ASSERT_EQ(
+			vgg_card_load(&card, test_data(path), err, sizeof(err)),
+			0);
+		/* 4 for each column's requantisation */
+		dsps = card.mac_rows * card.mac_cols / boards[i].macs_per_dsp +
+		       4 * card.mac_cols;
+		EXPECT_LE(dsps, boards[i].dsps);
+		EXPECT_GE(dsps, boards[i].dsps * 3 / 4);
+		kib = (boards[i].block_rams * 36 + boards[i].ultra_rams * 288) /
+		      8;
+		EXPECT_LE(card.onchip_kib, kib);
+		EXPECT_EQ(card.local_mib, boards[i].mib);
+		EXPECT_LT(card.local_mbps, boards[i].mbps);
+		EXPECT_EQ(card.pcie_gen, 1u);
+		EXPECT_EQ(card.pcie_lanes, 4u);
 	}
 }
 

@@ -21,6 +21,21 @@ TEST(transfers)
 		  VGG_TIMING_FOREVER);
 }
 
+TEST(times)
+{
+	EXPECT_EQ(vgg_timing_ns(1, 200000), 5u);
+	EXPECT_EQ(vgg_timing_ns(1, 300000), 4u); /* rounded up */
+	EXPECT_EQ(vgg_timing_ns(3, 300000), 10u);
+	EXPECT_EQ(vgg_timing_ns(UINT64_C(200000) * 3600000, 200000),
+		  UINT64_C(3600000000000));
+	EXPECT_EQ(vgg_timing_ns(VGG_TIMING_FOREVER, 1000), VGG_TIMING_FOREVER);
+	EXPECT_EQ(vgg_timing_cycles(5, 200000), 1u);
+	EXPECT_EQ(vgg_timing_cycles(4, 200000), 0u); /* rounded down */
+	EXPECT_EQ(vgg_timing_cycles(UINT64_C(3600000000000), 200000),
+		  UINT64_C(200000) * 3600000);
+	EXPECT_EQ(vgg_timing_cycles(UINT64_MAX, 10000000), VGG_TIMING_FOREVER);
+}
+
 TEST(multiply_adds)
 {
 	EXPECT_EQ(vgg_timing_mac(224 * 224, 64, 27, 64, 32), 224u * 224 * 2);

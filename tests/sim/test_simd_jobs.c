@@ -576,4 +576,65 @@ TEST(cut_off_file)
 	EXPECT_EQ(daemon_stop(&d), 0);
 }
 
+/*
+ * --pace: by the clock, whatever the daemon's own speed.
+ */
+static const char *write_card(const char *text)
+{
+	static char path[200];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/paced.card", test_tmpdir());
+	f = fopen(path, "w");
+	fputs(text, f);
+	fclose(f);
+	return path;
+}
+
+TEST(a_paced_daemon)
+{
+	/* a cycle is a microsecond, and a job takes a thousand */
+	const char *card = write_card("clock_khz 1000\n");
+	struct daemon d;
+	struct client c;
+	int64_t start;
+	int i;
+
+	DAEMON_START(&d, "--pace", "--card", card);
+	client_open(&c, &d, true);
+	client_enable(&c);
+	start = now_ms();
+	for (i = 0; i < 20; i++)
+		EXPECT_EQ(client_copy_job(&c, (uint8_t)i), VGG_STATUS_OK);
+	EXPECT_GE(now_ms() - start, 20);
+	client_close(&c);
+	EXPECT_EQ(daemon_last_stat(&d, "jobs"), 20);
+	EXPECT_EQ(daemon_stop(&d), 0);
+}
+
+/* A card no daemon can keep up with: as good as no time for 500 messages. */
+TEST(a_daemon_that_is_late_says_so)
+{
+	const char *card = write_card("clock_khz 10000000\njob_cycles 0\n"
+				      "command_cycles 0\npcie_gen 5\n"
+				      "pcie_lanes 16\n");
+	struct vgg_hw_cmd_fill fill = rig_fill(PAGE_DATA * CLIENT_PAGE, 64, 1);
+	struct daemon d;
+	struct client c;
+
+	fill.height = 8 * CLIENT_PAGE / 64;
+	fill.dst_pitch = 64;
+	DAEMON_START(&d, "--pace", "--dma-messages", "--card", card);
+	client_open(&c, &d, true);
+	client_enable(&c);
+	client_stream(&c, &fill);
+	client_submit(&c, 2);
+	EXPECT_EQ(client_complete(&c), VGG_STATUS_OK);
+	EXPECT_TRUE(daemon_says(&d, "later than the modelled card"));
+	EXPECT_EQ(daemon_stat(&d, "late_jobs"), 1);
+	EXPECT_GE(daemon_stat(&d, "late_us"), 100);
+	client_close(&c);
+	EXPECT_EQ(daemon_stop(&d), 0);
+}
+
 TEST_HARNESS_MAIN
