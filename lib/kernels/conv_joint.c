@@ -61,13 +61,14 @@ static void find_spans(struct joint *all)
 
 	for (p = 0; p < all->positions; p++)
 		for (j = all->job, before = 0; j < end; before += tiles) {
-			tiles = 0;
-			while (j < end && has_position(&j->t, p))
-				tiles += j++->end;
-			if (tiles)
+			for (tiles = 0; j < end && has_position(&j->t, p); j++)
+				tiles += j->tiles;
+			if (tiles) {
 				add_to_span(all, before, tiles, p);
-			else
-				tiles = j++->end;
+			} else {
+				tiles = j->tiles;
+				j++;
+			}
 		}
 }
 

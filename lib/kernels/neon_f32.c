@@ -11,13 +11,16 @@
 #define BLOCK 8
 #define TILES 9
 #define FRESH
-/* Compilers make a sum of each address that they could use as it is. */
-#define STORE_AT(base, offset, v)                                             \
-	asm("str\t%q2, [%0, %1]" : : "r"(base), "r"(offset), "w"(v) : "memor" \
-								      "y")
 #define BYTE_COST 1.4 /* two A72 of 14.4 G products/s, 10.4 GB/s */
 
 typedef float32x4_t vec;
+
+/* Compilers make a sum of each address that they could use as it is. */
+#define STORE_AT store_at
+static inline void store_at(char *base, size_t offset, vec v)
+{
+	asm("str\t%q2, [%0, %1]" : : "r"(base), "r"(offset), "w"(v) : "memory");
+}
 
 /* These give NaN if one operand is NaN. */
 static inline vec at_least(vec v, vec lo)
