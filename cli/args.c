@@ -6,12 +6,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli.h"
 #include "out.h"
 
-const char *const split_names[] = { "auto", "card", "cpu", NULL };
+const char *const split_names[] = { "auto", "card", "cpu", "offload", NULL };
+
 const char *const precision_names[] = { "int8", "fp32", NULL };
+const char *const machine_names[] = { "rk3399", NULL };
 
 static char last_failure[512];
 
@@ -80,6 +83,21 @@ int arg_choice(struct argp_state *state, const char *option, const char *text,
 	}
 	arg_fail(state, "%s takes %s, not '%s'", option, all, text);
 	return 0;
+}
+
+int arg_split(struct argp_state *state, const char *text)
+{
+	int i;
+
+	for (i = 0; split_names[i]; i++)
+		if (!strcmp(text, split_names[i]))
+			return i;
+	if (access(text, F_OK))
+		arg_fail(state,
+			 "--split '%s' is neither auto, card, cpu or offload "
+			 "nor the file of a plan",
+			 text);
+	return -1;
 }
 
 int arg_floats(struct argp_state *state, const char *option, const char *text,

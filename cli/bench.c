@@ -37,10 +37,20 @@ static const struct argp_option options[] = {
 
 static void check_arguments(struct argp_state *state, const struct bench *b)
 {
-	if (b->session.split == VGG_SPLIT_CARD &&
+	if ((b->session.split == VGG_SPLIT_CARD || b->session.plan) &&
 	    b->session.precision == VGG_PRECISION_FP32)
-		arg_fail(state, "--split card needs --precision int8: the "
-				"card has no floating point");
+		arg_fail(state, "--split card or a plan needs --precision "
+				"int8: the card has no floating point");
+}
+
+/* What is none of the names is a plan's file. */
+static void set_split(struct argp_state *state, struct bench *b,
+		      const char *arg)
+{
+	int split = arg_split(state, arg);
+
+	b->session.plan = split < 0 ? arg : NULL;
+	b->session.split = split < 0 ? VGG_SPLIT_AUTO : (enum vgg_split)split;
 }
 
 static error_t parse(int key, char *arg, struct argp_state *state)
@@ -67,8 +77,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 			arg_number(state, "--threads", arg, 0, THREADS_LIMIT);
 		return 0;
 	case KEY_SPLIT:
-		b->session.split = (enum vgg_split)arg_choice(state, "--split",
-							      arg, split_names);
+		set_split(state, b, arg);
 		return 0;
 	case KEY_PRECISION:
 		b->session.precision = (enum vgg_precision)arg_choice(

@@ -46,7 +46,7 @@ struct verb {
 };
 
 extern const struct verb verb_run, verb_info, verb_import, verb_verify,
-	verb_bench, verb_completion;
+	verb_bench, verb_plan, verb_completion;
 /* Ends with NULL; the hidden ones come last, behind another NULL. */
 extern const struct verb *const verbs[];
 
@@ -92,7 +92,8 @@ enum { KEY_SPLIT = 0x300, KEY_PRECISION };
 	{                                             \
 		"split", KEY_SPLIT, "WHERE", 0,       \
 			"Where to run layers: auto, " \
-			"card or cpu; default: auto", \
+			"card, cpu, offload, or a "   \
+			"plan's file; default: auto", \
 			0                             \
 	}
 #define OPTION_PRECISION                               \
@@ -104,7 +105,10 @@ enum { KEY_SPLIT = 0x300, KEY_PRECISION };
 	}
 #define THREADS_LIMIT 256
 extern const char *const split_names[];
+/* The index of a name; -1: the text is a file's. */
+int arg_split(struct argp_state *state, const char *text);
 extern const char *const precision_names[];
+extern const char *const machine_names[];
 
 /* open.c; all return 0 or a negative errno as the library does. */
 int cli_open_device(struct cli *cli);

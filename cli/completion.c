@@ -91,6 +91,7 @@ static int completion_main(struct cli *cli, int argc, char **argv)
 	print_values("device", devices);
 	print_values("split", split_names);
 	print_values("precision", precision_names);
+	print_values("machine", machine_names);
 	puts("\t--arch) COMPREPLY=($(compgen -W \"$(\"$1\" import "
 	     "--list-archs)\" -- \"$word\")); return ;;\n"
 	     "\tesac\n"

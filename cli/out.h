@@ -54,6 +54,13 @@ struct out_bench {
 	double min, median, p99, mean, max; /* ms */
 };
 
+struct out_plan {
+	struct vgg_plan_info info;
+	struct vgg_plan_layer_info *planned; /* of all layers */
+	struct out_layer *layers;
+	const char *saved; /* file; NULL: it was not */
+};
+
 struct out_ops {
 	void (*run_begin)(const struct cli *cli, const struct out_run *run);
 	void (*run_result)(const struct cli *cli, const struct out_result *r);
@@ -67,6 +74,7 @@ struct out_ops {
 	void (*verify)(const struct cli *cli, const struct out_verify *verify,
 		       const struct vgg_error *error);
 	void (*bench)(const struct cli *cli, const struct out_bench *bench);
+	void (*plan)(const struct cli *cli, const struct out_plan *plan);
 	/* For programs; people read stderr. */
 	void (*error)(const struct vgg_error *error);
 	void (*usage_error)(const char *message);

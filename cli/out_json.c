@@ -483,6 +483,67 @@ static void json_bench(const struct cli *cli, const struct out_bench *b)
 	print(doc);
 }
 
+static json_t *pack_planned(const struct out_layer *l,
+			    const struct vgg_plan_layer_info *p)
+{
+	json_t *j = json_pack(
+		"{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "name",
+		text(l->info.name), "kind", text(l->info.kind), "out",
+		text(l->info.out), "on", text(p->where), "ms", number(p->ms),
+		"card_ms", number(p->card_ms), "cpu_ms", number(p->cpu_ms),
+		"gather_ms", number(p->gather_ms), "link_bytes",
+		integer(p->link_bytes), "why", text(p->reason));
+
+	json_object_set_new(j, "streamed", json_boolean(p->streamed));
+	if (p->cut)
+		json_object_update(j, json_pack("{s:i, s:i}", "cut", p->cut,
+						"of", p->all));
+	return j;
+}
+
+static json_t *pack_stream(const struct vgg_plan_info *i)
+{
+	if (i->bound <= 0)
+		return json_null();
+	return json_pack("{s:o, s:o, s:o, s:o}", "stages_per_second",
+			 number(i->stages_rate), "stages", text(i->stages),
+			 "whole_images_per_second", number(i->images_rate),
+			 "bound_per_second", number(i->bound));
+}
+
+static void json_plan(const struct cli *cli, const struct out_plan *plan)
+{
+	const struct vgg_plan_info *i = &plan->info;
+	json_t *layers = json_array(), *doc;
+	unsigned int k;
+
+	for (k = 0; k < cli->model_info.layers; k++)
+		json_array_append_new(layers, pack_planned(&plan->layers[k],
+							   &plan->planned[k]));
+	doc = json_pack("{s:o, s:o, s:o, s:o, s:o, s:b}", "model",
+			pack_model(cli), "device", pack_device(cli), "machine",
+			text(i->machine), "card",
+			i->card ? text(i->card) : json_null(), "placement",
+			text(i->summary), "guessed", i->guessed);
+	json_object_set_new(doc, "ms", number(i->ms));
+	json_object_set_new(doc, "card_ms", number(i->card_ms));
+	json_object_set_new(doc, "cpu_ms", number(i->cpu_ms));
+	json_object_set_new(doc, "all_card_ms",
+			    i->all_card_ms > 0 ? number(i->all_card_ms) :
+						 json_null());
+	json_object_set_new(doc, "all_cpu_ms", number(i->all_cpu_ms));
+	json_object_set_new(doc, "slowest",
+			    text(plan->layers[i->slowest].info.name));
+	json_object_set_new(doc, "link_bytes", integer(i->link_bytes));
+	json_object_set_new(doc, "local_used", integer(i->local_used));
+	json_object_set_new(doc, "local_free", integer(i->local_free));
+	json_object_set_new(doc, "stream", pack_stream(i));
+	json_object_set_new(doc, "layers", layers);
+	if (plan->saved)
+		json_object_set_new(doc, "saved", text(plan->saved));
+	print(doc);
+}
+
 const struct out_ops out_json = {
 	.run_begin = json_run_begin,
 	.run_result = json_run_result,
@@ -493,6 +554,7 @@ const struct out_ops out_json = {
 	.import = json_import,
 	.verify = json_verify,
 	.bench = json_bench,
+	.plan = json_plan,
 	.error = json_error_out,
 	.usage_error = json_usage_error,
 };

@@ -657,6 +657,98 @@ static void text_bench(const struct cli *cli, const struct out_bench *b)
 		pair("sha256", "%s", b->last->sha256);
 }
 
+/*
+ * plan
+ */
+static const char *bytes_text(uint64_t bytes, char buffer[TEXT_SI])
+{
+	return bytes ? text_si((double)bytes, "B", buffer) : "-";
+}
+
+static void add_planned(struct table *t, const struct out_layer *l,
+			const struct vgg_plan_layer_info *p)
+{
+	bool works = strcmp(p->where, "none") && strcmp(p->where, "tail");
+	char a[TEXT_SI];
+
+	table_cell(t, "%s", l->info.name);
+	table_cell(t, "%s", l->info.kind);
+	table_cell(t, "%s", l->info.out);
+	table_cell(t, "%s",
+		   p->cut		     ? "both" :
+		   !strcmp(p->where, "card") ? "card" :
+		   !strcmp(p->where, "none") ? "-" :
+					       "CPU");
+	table_cell(t, "%s", bytes_text(p->link_bytes, a));
+	table_cell(t, "%s", works ? ms_text(p->ms, a) : "-");
+	table_cell(t, "%s", p->reason);
+}
+
+static void print_latency(const struct cli *cli, const struct out_plan *plan)
+{
+	const struct vgg_plan_info *i = &plan->info;
+	bool card = i->card_ms >= i->cpu_ms;
+	char a[TEXT_SI], b[TEXT_SI], c[TEXT_SI] = "-";
+
+	if (i->all_card_ms > 0)
+		ms_text(i->all_card_ms, c);
+	pair("latency", "%s; all on the card %s, all on the CPU %s",
+	     ms_text(i->ms, a), c, ms_text(i->all_cpu_ms, b));
+	if (!cli->model_info.layers || i->ms <= 0)
+		return;
+	pair("bottleneck",
+	     "the %s, busy %.0f %% of that time (%s %.0f %%); "
+	     "slowest layer %s, %s",
+	     card ? "card" : "CPU",
+	     100 * (card ? i->card_ms : i->cpu_ms) / i->ms,
+	     card ? "CPU" : "card",
+	     100 * (card ? i->cpu_ms : i->card_ms) / i->ms,
+	     plan->layers[i->slowest].info.name,
+	     ms_text(plan->planned[i->slowest].ms, a));
+}
+
+static void print_stream(const struct vgg_plan_info *i)
+{
+	if (i->bound <= 0)
+		return;
+	pair("stages", "%.4g images/s: %s", i->stages_rate, i->stages);
+	pair("whole images", "%.4g images/s, each on one processor%s",
+	     i->images_rate,
+	     i->images_rate > i->stages_rate ? ": the faster way" : "");
+	pair("bound", "%.4g images/s, if all could be shared and nothing moved",
+	     i->bound);
+}
+
+static void text_plan(const struct cli *cli, const struct out_plan *plan)
+{
+	const struct vgg_plan_info *i = &plan->info;
+	char a[TEXT_SI], b[TEXT_SI];
+	struct table t;
+	unsigned int k;
+
+	table_begin(&t, "<layer|<kind|<out|<on|>moved|>time|<why");
+	for (k = 0; k < cli->model_info.layers; k++)
+		add_planned(&t, &plan->layers[k], &plan->planned[k]);
+	table_print(&t, stdout, on(BOLD), off());
+	putchar('\n');
+	pair("machine", "%s", i->machine);
+	pair("card", "%s", i->card ? i->card : "none");
+	pair("placement", "%s", i->summary);
+	print_latency(cli, plan);
+	if (i->card) {
+		pair("on board", "%s of weights, room for %s more",
+		     text_si((double)i->local_used, "B", a),
+		     text_si((double)i->local_free, "B", b));
+		pair("link", "%s an image", bytes_text(i->link_bytes, a));
+	}
+	print_stream(i);
+	if (plan->saved)
+		pair("saved", "%s", plan->saved);
+	if (i->guessed)
+		puts("\nTimes of the CPU are guessed from what it can do, not "
+		     "measured.");
+}
+
 static void text_error(const struct vgg_error *error)
 {
 	(void)error;
@@ -677,6 +769,7 @@ const struct out_ops out_text = {
 	.import = text_import,
 	.verify = text_verify,
 	.bench = text_bench,
+	.plan = text_plan,
 	.error = text_error,
 	.usage_error = text_usage_error,
 };

@@ -18,7 +18,7 @@ struct run {
 	const char *model, *input, *output;
 	struct vgg_session_options session;
 	unsigned int top;
-	bool card_only;
+	bool wants_card;
 	char **paths;
 	int n_paths;
 
@@ -59,9 +59,20 @@ static void check_arguments(struct argp_state *state, const struct run *run)
 			 run->paths[0]);
 	if (!run->input && !run->n_paths)
 		arg_fail(state, "an image is missing; give files or folders");
-	if (run->card_only && run->session.precision == VGG_PRECISION_FP32)
-		arg_fail(state, "--split card needs --precision int8: the "
-				"card has no floating point");
+	if (run->wants_card && run->session.precision == VGG_PRECISION_FP32)
+		arg_fail(state, "--split card or a plan needs --precision "
+				"int8: the card has no floating point");
+}
+
+/* What is none of the names is a plan's file. */
+static void set_split(struct argp_state *state, struct run *run,
+		      const char *arg)
+{
+	int split = arg_split(state, arg);
+
+	run->session.plan = split < 0 ? arg : NULL;
+	run->session.split = split < 0 ? VGG_SPLIT_AUTO : (enum vgg_split)split;
+	run->wants_card = split < 0 || split == VGG_SPLIT_CARD;
 }
 
 static error_t parse(int key, char *arg, struct argp_state *state)
@@ -76,9 +87,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		run->model = arg;
 		return 0;
 	case KEY_SPLIT:
-		run->session.split = (enum vgg_split)arg_choice(
-			state, "--split", arg, split_names);
-		run->card_only = run->session.split == VGG_SPLIT_CARD;
+		set_split(state, run, arg);
 		return 0;
 	case KEY_PRECISION:
 		run->session.precision = (enum vgg_precision)arg_choice(

@@ -70,7 +70,9 @@ const char *vgg_version(void);
 	E(RESULT_MISMATCH,   EILSEQ,	 "card and CPU disagree") \
 	E(THREADS,	     EAGAIN,	 "threads cannot be started") \
 	E(NOT_FINITE,	     EDOM,	 "a number is NaN or infinite") \
-	E(INTERRUPTED,	     ECANCELED,	 "stopped by the caller")
+	E(INTERRUPTED,	     ECANCELED,	 "stopped by the caller") \
+	E(PLAN_FORMAT,	     EBADMSG,	 "damaged or unknown plan file") \
+	E(PLAN_MISMATCH,     ESTALE,	 "plan is for another network")
 
 #define VGG_ERROR_ENUM(name, number, text) VGG_ERROR_##name,
 enum vgg_error_code { VGG_ERROR_NONE, VGG_ERRORS(VGG_ERROR_ENUM) };
@@ -370,7 +372,13 @@ int vgg_model_layer(const struct vgg_model *model, unsigned int layer,
  */
 struct vgg_session;
 
-enum vgg_split { VGG_SPLIT_AUTO, VGG_SPLIT_CARD, VGG_SPLIT_CPU };
+/*
+ * Where layers run. AUTO: where the planner expects the least time; on a simulated
+ * card that isn't paced, which wins no time, as OFFLOAD. CARD, CPU: all of them there. OFFLOAD: on
+ * the card all that it can run and whose weights fit its memory.
+ */
+enum vgg_split { VGG_SPLIT_AUTO, VGG_SPLIT_CARD, VGG_SPLIT_CPU,
+		 VGG_SPLIT_OFFLOAD };
 enum vgg_precision { VGG_PRECISION_INT8, VGG_PRECISION_FP32 };
 
 struct vgg_session_options {
@@ -380,6 +388,8 @@ struct vgg_session_options {
 	int threads;		/* 0: all CPUs this process may use */
 	vgg_progress progress;
 	void *progress_ctx;
+	const char *plan;	/* file of vgg_plan_save(), instead of `split`;
+				 * int8. PLAN_FORMAT, PLAN_MISMATCH, NO_DEVICE */
 };
 
 int vgg_session_create(struct vgg_device *device, const struct vgg_model *model,
@@ -431,6 +441,84 @@ struct vgg_top {
 int vgg_result_top(const struct vgg_session *session,
 		   const struct vgg_result *result, struct vgg_top *top,
 		   unsigned int n);
+
+/*
+ * Plans: where each layer of a network's integer form runs, and what that is
+ * expected to cost: on this machine or another one, with this card or one that
+ * doesn't exist. Times are in milliseconds, predicted from the card's cycle model
+ * and the CPU's times per layer.
+ */
+struct vgg_plan;
+
+struct vgg_plan_options {
+	size_t size;
+	enum vgg_split split;	/* AUTO: the plan with the least latency, also
+				 * for a simulated card */
+	const char *file;	/* a plan in a file, instead of `split` */
+	bool whole;		/* AUTO: no layer is cut between card and CPU */
+	int threads;		/* of this machine, 0: all */
+	const char *machine;	/* the CPU: "rk3399"; NULL: this machine's */
+	const char *card;	/* file with a card profile; NULL: the device's
+				 * card */
+	const char *what_if;	/* changes to the card, "lanes=1,gen=1,
+				 * macs=4096"; see vggctl-plan(1) */
+};
+
+/* options may be NULL. The model must outlive the plan, the device need not. Takes
+ * milliseconds; nothing runs. MODEL_PRECISION without an integer form;
+ * MODEL_UNSUPPORTED or NO_DEVICE if the card is asked for what it can't do;
+ * BAD_ARGUMENT, PLAN_FORMAT, PLAN_MISMATCH for options and files that make no
+ * sense; DEVICE_MEMORY for a file's plan whose weights don't fit on board. */
+int vgg_plan_create(struct vgg_device *device, const struct vgg_model *model,
+		    const struct vgg_plan_options *options,
+		    struct vgg_plan **plan);
+/* NULL is allowed. */
+void vgg_plan_free(struct vgg_plan *plan);
+/* As JSON that people can edit; vggctl-plan(1) describes it. The file appears
+ * whole or not at all. */
+int vgg_plan_save(const struct vgg_plan *plan, const char *path);
+
+struct vgg_plan_info {
+	size_t size;
+	/* Texts live as long as the plan. */
+	const char *machine;	/* "rk3399: 2x A72 + 4x A53" */
+	const char *card;	/* "64 x 32 at 200 MHz, ..."; NULL: none */
+	const char *summary;	/* "3 layers on the card, 13 on both, ..." */
+	bool guessed;		/* the CPU's times are, at least in part */
+	double ms;		/* an image's latency */
+	double card_ms, cpu_ms;	/* of which they are busy */
+	double all_card_ms;	/* with all layers there; 0 if they can't be */
+	double all_cpu_ms;
+	unsigned int slowest;	/* layer, see vgg_plan_layer() */
+	uint64_t link_bytes;	/* over PCIe for an image, both directions */
+	uint64_t local_used;	/* bytes of weights on board */
+	uint64_t local_free;	/* what is left there for more of them */
+	/* Of a stream of images, images a second: in stages, one processor behind
+	 * the other; whole images on each processor; the most that any share of
+	 * the work could give. 0: not known. */
+	double stages_rate, images_rate, bound;
+	const char *stages;	/* "2x A72: conv1..conv4, 70.9 ms; card: ..." */
+};
+int vgg_plan_info(const struct vgg_plan *plan, struct vgg_plan_info *info);
+
+struct vgg_plan_layer_info {
+	size_t size;
+	const char *where;	/* "card", "cpu"; "rows", "channels": the first
+				 * `cut` of `all` on the card, at the same time
+				 * as the others on the CPU; "none": no work;
+				 * "tail": floating point on the CPU, in no
+				 * prediction */
+	int cut, all;
+	bool streamed;		/* weights cross the link in each run */
+	double ms;		/* with `gather_ms` */
+	double card_ms, cpu_ms;
+	double gather_ms;	/* before: bringing to the CPU what it reads */
+	uint64_t link_bytes;
+	const char *reason;	/* lives as long as the plan */
+};
+/* Any layer of the model. */
+int vgg_plan_layer(const struct vgg_plan *plan, unsigned int layer,
+		   struct vgg_plan_layer_info *info);
 
 /*
  * Verification: the same input through card, CPU int8 and CPU fp32, compared

@@ -1,41 +1,26 @@
 // SPDX-License-Identifier: MIT
-/*
- * Placement of whole layers: the card takes every layer that it can run and
- * whose weights fit its on-board memory; the CPU takes the others.
- */
+/* Making plans: by search, or by the caller's rule. */
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "plan/cost.h"
 #include "plan/plan.h"
+#include "plan/reason.h"
+#include "plan/search.h"
 #include "util/error.h"
 
-/* Kept free of weights, for activations. */
-static uint64_t activations(const struct vgg_model *m)
+/*
+ * The caller's rules.
+ */
+static const struct vgg_place_of card = { VGG_ON_CARD, 0 };
+
+/* OFFLOAD: the card takes every layer that it can run and whose weights fit its
+ * on-board memory. */
+static void offload(const struct vgg_layer *l, uint64_t *room,
+		    struct vgg_plan_layer *p)
 {
-	uint64_t bytes = (uint64_t)vgg_shape_count(&m->input);
-	unsigned int i;
+	uint64_t bytes = vgg_weight_bytes(l, card);
 
-	for (i = 0; i < m->integer_layers; i++)
-		bytes += (uint64_t)vgg_shape_count(&m->layers[i].out);
-	return bytes;
-}
-
-static uint64_t weights(const struct vgg_layer *l)
-{
-	return l->qweight.count + l->qparam.count * sizeof(int32_t);
-}
-
-static bool is_free(const struct vgg_layer *l)
-{
-	return l->op == VGG_OP_RESHAPE && l->keep_order;
-}
-
-static void place(const struct vgg_layer *l, uint64_t *room,
-		  struct vgg_plan_layer *p)
-{
-	uint64_t bytes = weights(l);
-
-	p->where = VGG_ON_CPU;
 	if (l->cpu_reason) {
 		snprintf(p->reason, sizeof(p->reason), "%s", l->cpu_reason);
 	} else if (bytes > *room) {
@@ -50,75 +35,160 @@ static void place(const struct vgg_layer *l, uint64_t *room,
 	}
 }
 
-/* One layer, if everything is decided by the caller. */
-static int force(const struct vgg_layer *l, enum vgg_split split,
+/* CARD, CPU. */
+static int force(const struct vgg_layer *l, bool on_card, uint64_t *room,
 		 struct vgg_plan_layer *p)
 {
-	p->where = split == VGG_SPLIT_CARD ? VGG_ON_CARD : VGG_ON_CPU;
+	uint64_t bytes = vgg_weight_bytes(l, card);
+
 	snprintf(p->reason, sizeof(p->reason), "as asked");
-	if (p->where == VGG_ON_CARD && l->cpu_reason)
+	if (!on_card)
+		return 0;
+	if (l->cpu_reason)
 		return vgg_fail(
 			MODEL_UNSUPPORTED, l->name, "use --split auto, or cpu",
 			"the card can't run this layer: %s", l->cpu_reason);
+	p->where = VGG_ON_CARD;
+	p->streamed = bytes > *room;
+	if (!p->streamed)
+		*room -= bytes;
 	return 0;
 }
 
-/* Counts what does any work; the floating-point tail is the CPU's. */
-static void summarize(struct vgg_plan *plan, const struct vgg_model *m)
+static int by_rule(const struct vgg_costs *c, enum vgg_split split,
+		   struct vgg_plan *plan)
 {
-	unsigned int card = 0, cpu = m->count - plan->count, i;
+	uint64_t room = c->room;
+	unsigned int i;
+	int err = 0;
+
+	for (i = 0; !err && i < c->count; i++) {
+		const struct vgg_layer *l = &c->model->layers[c->steps[i]];
+		struct vgg_plan_layer *p = &plan->layers[c->steps[i]];
+
+		if (split == VGG_SPLIT_OFFLOAD)
+			offload(l, &room, p);
+		else
+			err = force(l, split == VGG_SPLIT_CARD, &room, p);
+	}
+	return err;
+}
+
+/*
+ * Any plan.
+ */
+int vgg_plan_alloc(struct vgg_plan *plan, const struct vgg_model *m)
+{
+	unsigned int i;
+
+	*plan = (struct vgg_plan){ .count = m->integer_layers };
+	plan->layers = calloc(plan->count + 1, sizeof(*plan->layers));
+	if (!plan->layers)
+		return vgg_fail_memory("a plan");
+	for (i = 0; i < plan->count; i++) {
+		struct vgg_plan_layer *p = &plan->layers[i];
+
+		p->free = vgg_layer_is_free(&m->layers[i]);
+		if (p->free)
+			snprintf(p->reason, sizeof(p->reason), "costs nothing");
+	}
+	return 0;
+}
+
+/* "13 layers on the card, 2 on both, 3 on the CPU": counts what does any work;
+ * the floating-point tail is the CPU's. */
+void vgg_plan_summarize(struct vgg_plan *plan, const struct vgg_model *m)
+{
+	unsigned int on_card = 0, both = 0, cpu = m->count - plan->count, i;
+	char shared[40] = "";
 
 	for (i = 0; i < plan->count; i++) {
-		card += vgg_plan_uses_card(&plan->layers[i]);
-		cpu += vgg_plan_uses_cpu(&plan->layers[i]);
+		const struct vgg_plan_layer *p = &plan->layers[i];
+		bool a = vgg_plan_uses_card(p), b = vgg_plan_uses_cpu(p);
+
+		both += a && b;
+		on_card += a && !b;
+		cpu += b && !a;
 	}
-	if (!card)
+	if (both)
+		snprintf(shared, sizeof(shared), "%u on both, ", both);
+	if (!on_card && !both)
 		snprintf(plan->summary, sizeof(plan->summary),
 			 "%u layer%s on the CPU", cpu, cpu == 1 ? "" : "s");
 	else
 		snprintf(plan->summary, sizeof(plan->summary),
-			 "%u layer%s on the card, %u on the CPU", card,
-			 card == 1 ? "" : "s", cpu);
+			 "%u layer%s on the card, %s%u on the CPU", on_card,
+			 on_card == 1 ? "" : "s", shared, cpu);
+}
+
+static int choose(const struct vgg_costs *c,
+		  const struct vgg_plan_choice *choice, struct vgg_plan *plan)
+{
+	bool search = choice->split == VGG_SPLIT_AUTO;
+	int err = search ? vgg_plan_search(c, choice->parts, plan) :
+			   by_rule(c, choice->split, plan);
+
+	if (!err)
+		err = vgg_plan_evaluate(c, plan);
+	if (err)
+		return err;
+	if (search) {
+		plan->guessed = c->guessed;
+		vgg_plan_explain(c, plan);
+	}
+	vgg_plan_summarize(plan, c->model);
+	return 0;
+}
+
+int vgg_plan_choose(const struct vgg_machine *machine,
+		    const struct vgg_model *m,
+		    const struct vgg_plan_choice *choice, struct vgg_plan *plan)
+{
+	struct vgg_plan_choice rule = *choice;
+	struct vgg_costs c = { 0 };
+	int err = vgg_plan_alloc(plan, m);
+
+	if (!err)
+		err = vgg_costs_init(&c, machine, m);
+	if (!err && !machine->has_card && rule.split == VGG_SPLIT_CARD)
+		err = vgg_fail(NO_DEVICE, "cpu", "use --device auto or sim",
+			       "--split card without a card");
+	if (!machine->has_card)
+		rule.split = VGG_SPLIT_CPU;
+	if (!err)
+		err = choose(&c, &rule, plan);
+	vgg_costs_clear(&c);
+	return err;
+}
+
+/*
+ * A simulated card wins no time, whatever its own clock says, unless it is paced:
+ * the CPU computes what it simulates. It is there to be seen at work, so it gets
+ * all it can run.
+ */
+static bool wins_no_time(const struct vgg_device_info *d)
+{
+	return (d->kind == VGG_DEVICE_SIM || d->simulated) && !d->paced;
 }
 
 int vgg_plan_make(struct vgg_device *device, const struct vgg_model *m,
-		  enum vgg_split split, struct vgg_plan *plan)
+		  enum vgg_split split, int threads, struct vgg_plan *plan)
 {
+	struct vgg_plan_choice choice = { .split = split, .parts = true };
 	struct vgg_device_info d = VGG_INIT(d);
-	uint64_t room, needed;
-	unsigned int i;
+	struct vgg_machine machine;
 	int err = vgg_device_info(device, &d);
 
 	if (err)
 		return err;
-	if (d.kind == VGG_DEVICE_CPU && split == VGG_SPLIT_CARD)
-		return vgg_fail(NO_DEVICE, "cpu", "use --device auto or sim",
-				"--split card without a card");
-	if (d.kind == VGG_DEVICE_CPU)
-		split = VGG_SPLIT_CPU;
-	plan->count = m->integer_layers;
-	plan->layers = calloc(plan->count + 1, sizeof(*plan->layers));
-	if (!plan->layers)
-		return vgg_fail_memory("a plan");
-	needed = activations(m);
-	room = d.local_free > needed ? d.local_free - needed : 0;
-	for (i = 0; !err && i < plan->count; i++) {
-		const struct vgg_layer *l = &m->layers[i];
-		struct vgg_plan_layer *p = &plan->layers[i];
-
-		p->free = is_free(l);
-		if (p->free)
-			snprintf(p->reason, sizeof(p->reason), "costs nothing");
-		else if (split == VGG_SPLIT_AUTO)
-			place(l, &room, p);
-		else
-			err = force(l, split, p);
-	}
-	summarize(plan, m);
+	if (split == VGG_SPLIT_AUTO && wins_no_time(&d))
+		choice.split = VGG_SPLIT_OFFLOAD;
+	vgg_machine_here(&machine, threads);
+	vgg_machine_set_device(&machine, &d);
+	err = vgg_plan_choose(&machine, m, &choice, plan);
+	vgg_machine_clear(&machine);
 	return err;
 }
-
-#define LINE 64 /* bytes of a cache line, on any machine of ours */
 
 int vgg_plan_grain(const struct vgg_layer *l, enum vgg_where where)
 {
@@ -129,26 +199,17 @@ int vgg_plan_grain(const struct vgg_layer *l, enum vgg_where where)
 	if (l->op != VGG_OP_CONV || l->cpu_reason)
 		return 0;
 	if (where == VGG_BY_CHANNELS)
-		return channels % LINE && h * w > 1 ? 0 : LINE;
-	while ((int64_t)step * w * channels % LINE)
+		return channels % VGG_CUT_BYTES && h * w > 1 ? 0 :
+							       VGG_CUT_BYTES;
+	while ((int64_t)step * w * channels % VGG_CUT_BYTES)
 		step *= 2;
 	return h > step ? step : 0;
-}
-
-static bool is_cut(const struct vgg_plan_layer *p, const struct vgg_layer *l)
-{
-	bool rows = p->where == VGG_BY_ROWS;
-	int grain = vgg_plan_grain(l, p->where);
-	int64_t all = !rows	       ? vgg_channels(&l->out) :
-		      l->out.rank == 4 ? l->out.dim[2] :
-					 1;
-
-	return grain && p->cut > 0 && p->cut < all && p->cut % grain == 0;
 }
 
 int vgg_plan_check(const struct vgg_plan *plan, const struct vgg_model *m)
 {
 	unsigned int i;
+	int all, step;
 
 	for (i = 0; i < plan->count; i++) {
 		const struct vgg_plan_layer *p = &plan->layers[i];
@@ -156,7 +217,8 @@ int vgg_plan_check(const struct vgg_plan *plan, const struct vgg_model *m)
 
 		if (p->where != VGG_BY_ROWS && p->where != VGG_BY_CHANNELS)
 			continue;
-		if (!is_cut(p, l))
+		step = vgg_cut_step(l, p->where, &all);
+		if (!step || p->cut <= 0 || p->cut >= all || p->cut % step)
 			return vgg_fail(
 				BAD_ARGUMENT, l->name,
 				"cut it elsewhere, or run it as a whole",

@@ -14,7 +14,7 @@
 
 #include "image/image.h"
 #include "kernels/kernels.h"
-#include "plan/plan.h"
+#include "plan/plan_json.h"
 #include "run/f32.h"
 #include "run/f32_ops.h"
 #include "run/int8.h"
@@ -143,6 +143,33 @@ static size_t tail_count(const struct vgg_model *m)
 	return (size_t)most;
 }
 
+/* From a file, if there is one. Its cuts hold for any device; whether the device
+ * can do what it says is found out where it is executed. */
+static int make_plan(struct vgg_session *s, struct vgg_device *device,
+		     const struct vgg_session_options *o)
+{
+	struct vgg_device_info d = VGG_INIT(d);
+	unsigned int i;
+	int err;
+
+	if (!o->plan)
+		return vgg_plan_make(device, s->model, o->split,
+				     vgg_threads_count(s->threads), &s->plan);
+	err = vgg_plan_read(&s->plan, s->model, o->plan);
+	if (!err)
+		err = vgg_device_info(device, &d);
+	for (i = 0; !err && i < s->plan.count; i++)
+		if (d.kind == VGG_DEVICE_CPU &&
+		    vgg_plan_uses_card(&s->plan.layers[i]))
+			err = vgg_fail(NO_DEVICE, "cpu",
+				       "use --device auto or sim, or another "
+				       "plan",
+				       "the plan in %s runs layers on a card",
+				       o->plan);
+	vgg_plan_summarize(&s->plan, s->model);
+	return err;
+}
+
 static int create_int8(struct vgg_session *s, struct vgg_device *device,
 		       const struct vgg_session_options *options)
 {
@@ -160,7 +187,7 @@ static int create_int8(struct vgg_session *s, struct vgg_device *device,
 				"import it again with quantisation, or run it "
 				"with --precision fp32",
 				"the model has no integer form");
-	err = vgg_plan_make(device, s->model, options->split, &s->plan);
+	err = make_plan(s, device, options);
 	if (err)
 		return err;
 	s->tail[0] = malloc(n);

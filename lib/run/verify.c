@@ -37,7 +37,7 @@ static int open_way(struct verify *v, enum vgg_split split, struct way *w)
 				      .plan = &w->plan,
 				      .threads = v->threads,
 				      .visible = true };
-	int err = vgg_plan_make(v->device, v->model, split, &w->plan);
+	int err = vgg_plan_make(v->device, v->model, split, 0, &w->plan);
 
 	return err ? err : vgg_int8_create(&o, &w->x);
 }
@@ -161,7 +161,7 @@ static int report(struct verify *v, vgg_verify_fn fn, void *ctx)
 static int run_all(struct verify *v, const float *input)
 {
 	unsigned int i;
-	int err = open_way(v, VGG_SPLIT_AUTO, &v->card);
+	int err = open_way(v, VGG_SPLIT_OFFLOAD, &v->card);
 
 	if (!err)
 		err = open_way(v, VGG_SPLIT_CPU, &v->cpu);

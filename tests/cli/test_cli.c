@@ -91,6 +91,7 @@ TEST(golden_help)
 	golden("help-import", "import --help");
 	golden("help-verify", "verify --help");
 	golden("help-bench", "bench --help");
+	golden("help-plan", "plan --help");
 }
 
 TEST(golden_info)
@@ -123,6 +124,13 @@ TEST(golden_verify_bench)
 	golden("verify", "verify -m @mini.st");
 	golden("verify-cpu", "verify -m @mini.st --device cpu @a.png");
 	golden("bench", "bench -m @mini.st -i 3 -w 1");
+}
+
+/* Of a machine that is the same everywhere. */
+TEST(golden_plan)
+{
+	make_files();
+	golden("plan", "plan --device sim --machine rk3399 -m @mini.st");
 }
 
 /*

@@ -14,7 +14,8 @@ struct mistake {
 enum { USAGE = 2, NO_DEVICE = 3, DEVICE_LOST = 4 };
 
 static const struct mistake usage[] = {
-	{ "", "a verb is missing", "run, info, import, verify and bench" },
+	{ "", "a verb is missing",
+	  "run, info, import, verify, bench and plan" },
 	{ "frobnicate", "there is no verb 'frobnicate'", "run, info" },
 	{ "--frob info", "unrecognized option", "--frob" },
 	{ "info --frob", "unrecognized option", "--frob" },
@@ -27,7 +28,8 @@ static const struct mistake usage[] = {
 	{ "run --top 99999999999999999999 x", "from 1 to 1000", "--top" },
 	{ "run --threads 257 x", "from 0 to 256", "--threads" },
 	{ "run --threads -1 x", "from 0 to 256", "--threads" },
-	{ "run --split gpu x", "auto, card or cpu", "--split" },
+	{ "run --split gpu x", "neither auto, card, cpu or offload nor",
+	  "--split" },
 	{ "run --precision int4 x", "int8 or fp32", "--precision" },
 	{ "run --input x.npy y.png", "leave out 'y.png'", "--input" },
 	{ "run --split card --precision fp32 x", "needs --precision int8",
@@ -57,6 +59,9 @@ static const struct mistake usage[] = {
 	  "--interpolation" },
 	{ "bench --iterations 0", "from 1 to 1000000", "--iterations" },
 	{ "bench --warmup -1", "from 0 to 1000000", "--warmup" },
+	{ "plan model.st", "takes no argument 'model.st'", "--model" },
+	{ "plan --machine pi", "--machine takes rk3399", "'pi'" },
+	{ "plan --threads x", "from 0 to 256", "--threads" },
 	{ "bench image.png", "takes no argument 'image.png'", "--model" },
 	{ "verify a.png b.png", "takes one image", "'b.png'" },
 	{ "verify --input x.npy a.png", "leave out 'a.png'", "--input" },

@@ -175,7 +175,7 @@ static void check_net(const struct vgg_model *m, struct drawn *drawn,
 	int i;
 
 	OK(vgg_device_open("cpu", NULL, &d));
-	OK(vgg_plan_make(d, m, VGG_SPLIT_CPU, &plan));
+	OK(vgg_plan_make(d, m, VGG_SPLIT_CPU, 0, &plan));
 	run(d, m, &plan, in, false, want);
 	vgg_device_close(d);
 	for (i = 0; i < PLANS; i++) {
@@ -230,7 +230,7 @@ TEST(cuts_that_are_none_are_refused)
 	net_quantize(m);
 	OK(vgg_device_open("sim", NULL, &d));
 	OK(vgg_threads_create(1, &o.threads));
-	OK(vgg_plan_make(d, m, VGG_SPLIT_CPU, &plan));
+	OK(vgg_plan_make(d, m, VGG_SPLIT_CPU, 0, &plan));
 	o.device = d;
 	o.plan = &plan;
 	for (cut = -1; cut < 200; cut += 7) {
