@@ -590,6 +590,8 @@ void vgg_conv_run(const struct vgg_conv *c, const struct vgg_conv_io *io,
 	struct vgg_cut y, x;
 	int i, k;
 
+	if (r->row0 >= r->row1 || r->c0 >= r->c1)
+		return;
 	j.block0 = r->c0 / c->e->block;
 	j.blocks = (r->c1 + c->e->block - 1) / c->e->block - j.block0;
 	j.last = r->c1;

@@ -204,7 +204,7 @@ struct vgg_conv_io {
 
 /* Rows of the output behind the pool, and channels: c0 a multiple of
  * vgg_conv_grain(), row0 what vgg_conv_row_start() gives. The ends may be
- * anywhere. */
+ * anywhere; nothing may be left. */
 struct vgg_conv_range {
 	int row0, row1, c0, c1;
 };

@@ -60,22 +60,28 @@ static bool all_proved(const struct vgg_conv *c, const int8_t *w, int parts)
 	return true;
 }
 
+/* More parts are no safer for a filter than fewer: a third is no part of a
+ * half. So where one needs more, all are proved anew. */
 int vgg_conv_parts(const struct vgg_conv *c, const int8_t *weight, int b)
 {
-	int block = c->e->block, parts = 1, f;
+	int first = b * c->e->block, end = first + c->e->block, parts = 1, f;
 
 	if (!c->e->sizes)
 		return 1;
-	for (f = b * block; f < (b + 1) * block && f < c->s.out_c; f++)
-		while (!all_proved(
-			c, weight + (size_t)f * 9 * (size_t)c->s.in_c, parts))
+	end = end < c->s.out_c ? end : c->s.out_c;
+	for (f = first; f < end; f++)
+		if (!all_proved(c, weight + (size_t)f * 9 * (size_t)c->s.in_c,
+				parts)) {
 			parts++;
+			f = first - 1;
+		}
 	return parts;
 }
 
 int vgg_conv_most_parts(const struct vgg_conv *c)
 {
-	/* 228 channels of the largest weights are within the limit. */
+	/* 227 channels of the largest weights are within the limit, so parts
+	 * of 200 and what rounding adds are. */
 	return c->e->is_float || !c->e->sizes ? 1 : c->k / 200 + 1;
 }
 

@@ -162,7 +162,8 @@ void vgg_conv_pack_class(const struct vgg_conv *c, const void *weight, int b,
 		(e->is_float ? sizeof(float) : 1);
 	int positions = mh == 1 ? 1 : (mh + 2) * (mw + 2), f, k, n;
 
-	memset(to, 0, (size_t)positions * (size_t)(c->k * e->block * e->elem));
+	memset(to, 0,
+	       (size_t)positions * (size_t)c->k * (size_t)(e->block * e->elem));
 	for (f = 0; f < e->block && b * e->block + f < c->s.out_c; f++) {
 		const char *w = (const char *)weight +
 				(size_t)(b * e->block + f) * filter;

@@ -252,6 +252,8 @@ void vgg_ready_s8_run(const struct vgg_ready_s8 *r, const int8_t *in,
 	struct vgg_conv_range conv = *range;
 	struct vgg_conv_shape s = shape_of(&r->k);
 
+	if (range->row0 >= range->row1 || range->c0 >= range->c1)
+		return;
 	run.k.in.data = (int8_t *)in;
 	run.k.out.data = out;
 	if (r->way == VGG_WAY_SCALAR) {

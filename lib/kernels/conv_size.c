@@ -342,7 +342,8 @@ static void set_places(const struct vgg_conv *c, struct vgg_class *t)
 	t->u_block = t->u_step * (size_t)t->positions;
 	if (c->fresh) {
 		t->u_step = VGG_FRESH_STEP(c->e->block);
-		t->u_block = (size_t)(c->k * 9 * c->e->block) * sizeof(float);
+		t->u_block =
+			(size_t)c->k * 9 * (size_t)c->e->block * sizeof(float);
 	}
 	t->across = all_w;
 	t->last_col = all_w - 1;
@@ -524,9 +525,7 @@ static void try_sizes(struct vgg_conv *c, unsigned int h, unsigned int w,
 	double now;
 
 	for (fresh = 0; fresh < 1 + !!c->e->fresh_f32[1][1]; fresh++)
-		for (joint = 0; joint < 1 + c->e->is_float; joint++) {
-			if (joint && c->e->least_tiles)
-				continue;
+		for (joint = 0; joint < 1 + !!c->e->fresh_f32[1][1]; joint++) {
 			c->fresh = fresh;
 			c->sizes_h = h;
 			c->sizes_w = w;
@@ -602,7 +601,7 @@ void vgg_conv_pack(const struct vgg_conv *c, const void *weight, int b)
 	int h, w;
 
 	if (c->fresh) {
-		block = (size_t)(c->k * 9 * c->e->block);
+		block = (size_t)c->k * 9 * (size_t)c->e->block;
 		vgg_conv_pack_raw(c, weight, b,
 				  (float *)c->packed + (size_t)b * block);
 		return;

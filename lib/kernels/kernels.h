@@ -4,8 +4,9 @@
  * threads, allocation of results or errors. Every int8 kernel computes section
  * 5 of vggaccel_hw.h to the bit; which variant runs never shows in a result.
  *
- * Each computes a range of output rows and of output channels into a shared
- * tensor, so that a layer can be spread over threads, and between CPU and card.
+ * Each computes a range of output rows, convolutions and pools also one of output
+ * channels, into a shared tensor, so that a layer can be spread over threads and,
+ * if it is a convolution, between CPU and card.
  */
 #ifndef VGG_KERNELS_H
 #define VGG_KERNELS_H

@@ -25,6 +25,7 @@
  */
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -61,6 +62,7 @@ struct worker {
 struct vgg_threads {
 	int count;	      /* the caller is one of them, number 0 */
 	bool crowded;	      /* more threads than CPUs */
+	pid_t owner;	      /* a forked child has none of the workers */
 	pthread_mutex_t turn; /* of callers */
 	struct region region;
 	/* `round` << 32 | OPEN | workers inside. A worker enters once per round,
@@ -171,7 +173,8 @@ static void wait_until_empty(struct vgg_threads *t)
 void vgg_parallel(struct vgg_threads *t, size_t n,
 		  void (*fn)(void *, int, size_t), void *ctx)
 {
-	if (t->count == 1 || n < 2 || inside) {
+	/* In a forked child the turn may be a thread's that doesn't exist. */
+	if (t->count == 1 || n < 2 || inside || t->owner != getpid()) {
 		alone(n, fn, ctx);
 		return;
 	}
@@ -255,7 +258,7 @@ static void *work(void *arg)
  * Creation.
  */
 
-/* False: more CPUs than a cpu_set_t holds. */
+/* How many; set is empty if there are more than it can hold. */
 static int allowed_cpus(cpu_set_t *set)
 {
 	long online;
@@ -343,11 +346,15 @@ static void stop(struct vgg_threads *t, int last)
 static bool start_all(struct vgg_threads *t, const cpu_set_t *allowed)
 {
 	int last = t->count - 1, started = 0;
+	sigset_t all, before;
 	pthread_attr_t attr;
 	cpu_set_t place;
 
 	if (pthread_attr_init(&attr))
 		return false;
+	/* The application's signals are for its own threads. */
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
 	if (vgg_threads_place(vgg_cpus(), allowed, t->count, &place))
 		pthread_attr_setaffinity_np(&attr, sizeof(place), &place);
 	started = start(t, last, &attr);
@@ -355,6 +362,7 @@ static bool start_all(struct vgg_threads *t, const cpu_set_t *allowed)
 	/* Refused where the mask has changed meanwhile: then that counts. */
 	if (!started && last)
 		started = start(t, last, NULL);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	if (started < last)
 		stop(t, started);
 	return started == last;
@@ -367,6 +375,7 @@ static struct vgg_threads *new_threads(void)
 	if (!t)
 		return NULL;
 	memset(t, 0, sizeof(*t));
+	t->owner = getpid();
 	pthread_mutex_init(&t->turn, NULL);
 	pthread_mutex_init(&t->lock, NULL);
 	pthread_cond_init(&t->wake, NULL);
@@ -410,6 +419,10 @@ void vgg_threads_free(struct vgg_threads *t)
 {
 	if (!t)
 		return;
+	if (t->owner != getpid()) {
+		free(t);
+		return;
+	}
 	stop(t, t->count - 1);
 	free_threads(t);
 }

@@ -26,8 +26,9 @@ int vgg_threads_count(const struct vgg_threads *t);
  * CPUs are free, each i some 10 ns more: tasks of 5 to 100 us are right, and
  * several times as many as threads.
  *
- * Within a task it runs all of them in the task's own thread, as worker 0.
- * Callers on several threads take turns.
+ * Callers on several threads take turns. What has one index, or a pool of one
+ * thread, is run at once by the caller as worker 0, without a turn; so is all
+ * within a task of any pool, and all in a forked child, which has no workers.
  */
 void vgg_parallel(struct vgg_threads *t, size_t n,
 		  void (*fn)(void *, int worker, size_t), void *ctx);

@@ -558,6 +558,53 @@ TEST_TIMEOUT(sums_are_exact_in_parts, 120)
 	EXPECT_EQ(1u << 1 | 1u << 2 | 1u << 3, seen_parts);
 }
 
+static void heavy(int8_t *w, int channels, int from, int to)
+{
+	int tap, k;
+
+	for (tap = 0; tap < 9; tap++, w += channels)
+		for (k = from > 0 ? from : 0; k < to && k < channels; k++)
+			w[k] = -128;
+}
+
+/*
+ * A filter whose halves are safe and whose middle third isn't, beside one that
+ * needs thirds: whichever comes first, both are to be exact.
+ */
+TEST_TIMEOUT(filters_of_a_block_in_parts_are_exact, 120)
+{
+	uint64_t seed = test_seed() + 8;
+	const struct vgg_kernels *v;
+	unsigned int i;
+	int round, n = test_emulated() ? 4 : 10;
+
+	for (round = 0; round < n && !test_state.failed; round++) {
+		int channels = (int)test_random_in(&seed, 700, 1100);
+		int middle = round & 1, half = channels / 2;
+		size_t size = (size_t)(9 * channels);
+		struct conv_case c;
+		int8_t *w;
+
+		proof_case(&c, channels, 4, &seed);
+		w = (int8_t *)c.k.weight;
+		memset(w, 0, 4 * size);
+		heavy(w + (size_t)middle * size, channels, half - 220,
+		      half + 220);
+		heavy(w + (size_t)!middle * size, channels, 0, 200);
+		heavy(w + (size_t)!middle * size, channels, channels / 3, half);
+		worst_input(&c, middle, 2, 1, round & 2 ? 1 : -1);
+		conv_case_focus_at(&c, 2, 1);
+		conv_case_want(&c);
+		for (i = 0; (v = usable(&i));) {
+			struct conv_how how = how_of(v, round & 1);
+
+			conv_how_random_sizes(&how, &seed);
+			conv_case_check(&c, &how, &seed);
+		}
+		conv_case_free(&c);
+	}
+}
+
 /* It changes the way, not the bytes. */
 TEST(winograd_can_be_switched_off)
 {

@@ -4,6 +4,7 @@
 #include <ctype.h>
 #include <dirent.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -375,10 +376,38 @@ TEST(needs_no_worker)
 		vgg_parallel(t, 1000, see, &count);
 		for (i = 0; i < 1000; i++)
 			wrong += atomic_load(&count.seen[i]) != 1;
+		vgg_threads_free(t);
 		_exit(wrong ? 1 : 0);
 	}
 	ASSERT_EQ(child, waitpid(child, &status, 0));
 	EXPECT_EQ(0, status);
+	vgg_threads_free(t);
+}
+
+static atomic_int handled_by;
+
+static void on_signal(int signal)
+{
+	(void)signal;
+	atomic_store(&handled_by, (int)syscall(SYS_gettid));
+}
+
+/* What the application blocks stays blocked: no worker takes it instead. */
+TEST(signals_are_the_applications)
+{
+	struct sigaction act = { .sa_handler = on_signal };
+	struct vgg_threads *t = threads(4);
+	sigset_t usr1;
+
+	ASSERT_EQ(0, sigaction(SIGUSR1, &act, NULL));
+	sigemptyset(&usr1);
+	sigaddset(&usr1, SIGUSR1);
+	ASSERT_EQ(0, pthread_sigmask(SIG_BLOCK, &usr1, NULL));
+	ASSERT_EQ(0, kill(getpid(), SIGUSR1));
+	usleep(100000);
+	EXPECT_EQ(0, atomic_load(&handled_by));
+	ASSERT_EQ(0, pthread_sigmask(SIG_UNBLOCK, &usr1, NULL));
+	EXPECT_EQ((int)syscall(SYS_gettid), atomic_load(&handled_by));
 	vgg_threads_free(t);
 }
 
