@@ -1,12 +1,30 @@
 // SPDX-License-Identifier: MIT
 /* Opening what a verb works on, in the order device, model, session. */
+#include <stdio.h>
+
 #include "cli.h"
+
+/* A switch that switches nothing would mislead whoever hunts a fault by it. */
+static void note_unknown_names(void)
+{
+	struct vgg_cpu_info c = VGG_INIT(c);
+	char text[320];
+
+	if (vgg_cpu_info(&c) || !*c.unknown)
+		return;
+	snprintf(text, sizeof(text),
+		 "VGG_DISABLE has '%s', which is the name of nothing; there "
+		 "are %s",
+		 c.unknown, c.names);
+	cli_note(text);
+}
 
 int cli_open_device(struct cli *cli)
 {
 	struct vgg_device_options o = VGG_INIT(o);
 	int err;
 
+	note_unknown_names();
 	o.card = cli->card;
 	o.inject = cli->inject;
 	o.pace = cli->pace;

@@ -225,8 +225,9 @@ static json_t *pack_cpu(void)
 				  (int)k->l2_sharers, "in_order",
 				  (int)k->in_order));
 	}
-	return json_pack("{s:s, s:s, s:o}", "kernels", c.kernels, "usable",
-			 c.usable, "clusters", clusters);
+	return json_pack("{s:s, s:s, s:s, s:o}", "kernels", c.kernels, "usable",
+			 c.usable, "disabled", c.disabled, "clusters",
+			 clusters);
 }
 
 /*

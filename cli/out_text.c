@@ -348,7 +348,8 @@ static void print_cpu(void)
 						       "cores",
 				       k->l2_kib, k->l2_sharers);
 	}
-	pair("CPU", "%s, %s kernels of %s", text, c.kernels, c.usable);
+	pair("CPU", "%s, %s kernels of %s%s%s", text, c.kernels, c.usable,
+	     *c.disabled ? ", without " : "", c.disabled);
 }
 
 static void print_capabilities(const struct cli *cli)

@@ -186,6 +186,9 @@ struct vgg_cpu_info {
 	char usable[96];	/* all sets this CPU can run, the fastest first */
 	unsigned int clusters;	/* the biggest first */
 	struct vgg_cpu_cluster cluster[VGG_CPU_CLUSTERS_MAX];
+	/* The environment's VGG_DISABLE: what it switches off; names in it that
+	 * nothing has; and the names there are. "" if there are none. */
+	char disabled[96], unknown[96], names[96];
 };
 int vgg_cpu_info(struct vgg_cpu_info *info);
 

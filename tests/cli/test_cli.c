@@ -308,6 +308,24 @@ TEST(paced_bench)
 	json_decref(info);
 }
 
+TEST(disabled_kernels_are_told)
+{
+	struct ran r;
+
+	setenv("VGG_DISABLE", " winograd , winogard", 1);
+	r = vggctl("info --device cpu");
+	EXPECT_EQ(0, r.status);
+	EXPECT_CONTAINS(r.out, ", without winograd\n");
+	EXPECT_CONTAINS(r.err, "note: VGG_DISABLE has 'winogard', which is "
+			       "the name of nothing; there are generic, ");
+	ran_free(&r);
+	unsetenv("VGG_DISABLE");
+	r = vggctl("info --device cpu");
+	EXPECT_STREQ("", r.err);
+	EXPECT_TRUE(!strstr(r.out, "without"));
+	ran_free(&r);
+}
+
 TEST(info_tells_of_pace)
 {
 	struct ran r = vggctl("info --device sim --pace");
