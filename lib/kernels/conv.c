@@ -392,7 +392,9 @@ static void multiply_position(void *ctx, int worker, size_t i)
 		}
 }
 
-/* Some blocks of filters: as many as fill a cache line of the output. */
+/* Some blocks of filters: as many as fill a cache line of the output. A block
+ * that is summed in parts, which is rare, is multiplied again in parts: M by
+ * position holds the whole sums. */
 static void store_blocks(void *ctx, int worker, size_t i)
 {
 	const struct vgg_conv_job *j = ctx;

@@ -477,7 +477,7 @@ static int blocks_together(const struct vgg_conv *c, size_t positions)
 	return (int)(((size_t)c->blocks + groups - 1) / groups);
 }
 
-/* The same of all tiles at once. V is written (and, before, read) and read again,
+/* The same of all tiles at once; sets c->together. V is written (and, before, read) and read again,
  * if it doesn't stay; so is M, if not weights are transformed for it. */
 static double cost_joint(struct vgg_conv *c, unsigned int h, unsigned int w)
 {
@@ -486,7 +486,7 @@ static double cost_joint(struct vgg_conv *c, unsigned int h, unsigned int w)
 	struct vgg_class t = { .mh = vgg_largest(h), .mw = vgg_largest(w) };
 	double bytes = filters * c->k * c->e->elem * vgg_positions(&t), v, m;
 	struct vgg_cut y, x;
-	int i, j;
+	int i, j, passes;
 
 	if (c->fresh) {
 		bytes = (double)raw_bytes(c);
@@ -509,8 +509,8 @@ static double cost_joint(struct vgg_conv *c, unsigned int h, unsigned int w)
 	m = positions * filters * 4;
 	c->together = blocks_together(c, (size_t)positions);
 	if (c->fresh) {
-		i = (c->blocks + c->together - 1) / c->together;
-		bytes += v < (double)c->l2.bytes / 4 ? 0 : v * (2 + i);
+		passes = (c->blocks + c->together - 1) / c->together;
+		bytes += v < (double)c->l2.bytes / 4 ? 0 : v * (2 + passes);
 	} else {
 		bytes += v + m < (double)c->l2.bytes / 2 ? 0 : 3 * (v + m);
 	}

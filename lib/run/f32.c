@@ -11,6 +11,7 @@
 
 struct vgg_f32 {
 	const struct vgg_model *model;
+	const struct vgg_kernels *kernels;
 	struct vgg_threads *threads;
 	struct vgg_ready_f32 *ready; /* one per layer */
 	float *buffer[2], *output;
@@ -125,8 +126,7 @@ static void add_needs(struct vgg_f32 *f, unsigned int i, struct needs *n)
 
 	if (is_packed(l)) {
 		k = vgg_f32_conv(l);
-		vgg_ready_f32_init(r, vgg_kernels_best(), &k,
-				   vgg_team_cache(&team));
+		vgg_ready_f32_init(r, f->kernels, &k, vgg_team_cache(&team));
 		n->packed += round_up(r->c.packed_bytes);
 		workspace = vgg_ready_f32_workspace(r, team.workers);
 	}
@@ -176,6 +176,7 @@ int vgg_f32_create(const struct vgg_model *m, struct vgg_threads *threads,
 		return vgg_fail_memory("fp32 execution");
 	f->model = m;
 	f->threads = threads;
+	f->kernels = vgg_kernels_best();
 	err = prepare(f);
 	if (err)
 		vgg_f32_free(f);
@@ -216,6 +217,7 @@ const float *vgg_f32_run(struct vgg_f32 *f, const float *input,
 			.layer = &m->layers[i],
 			.ready = &f->ready[i],
 			.threads = f->threads,
+			.dot = vgg_direct_f32(f->kernels),
 			.in = from,
 			.out = f->buffer[i % 2],
 			.wide = f->wide,

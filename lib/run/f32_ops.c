@@ -97,7 +97,7 @@ static void fc_channels(void *ctx, int worker, size_t task)
 {
 	const struct vgg_f32_step *s = ctx;
 	const struct vgg_layer *l = s->layer;
-	const struct vgg_engine *e = vgg_direct_f32(vgg_kernels_best());
+	const struct vgg_engine *e = s->dot;
 	const float *bias = vgg_blob_f32(&l->bias);
 	size_t out_c = (size_t)vgg_channels(&l->out);
 	size_t taps = (size_t)vgg_channels(&l->in), n, i;

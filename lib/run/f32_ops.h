@@ -11,6 +11,7 @@ struct vgg_f32_step {
 	const struct vgg_layer *layer;
 	const struct vgg_ready_f32 *ready; /* convolutions over images */
 	struct vgg_threads *threads;
+	const struct vgg_engine *dot; /* for convolutions over vectors */
 	const float *in;
 	float *out;
 	float *wide; /* room for what a fused pool reads, or a softmax sorts */

@@ -22,7 +22,7 @@ struct vgg_image_s8 vgg_image_of(const struct vgg_shape *s, int8_t *data)
 }
 
 /* Neighbouring card layers are one step; with `visible` each is alone. */
-static bool goes_on(const struct vgg_int8 *x, const struct vgg_step *s,
+static bool goes_on(const struct vgg_int8 *x, const struct vgg_int8_step *s,
 		    unsigned int i)
 {
 	return s && !x->o.visible &&
@@ -32,7 +32,7 @@ static bool goes_on(const struct vgg_int8 *x, const struct vgg_step *s,
 
 static void add_step(struct vgg_int8 *x, unsigned int first, unsigned int end)
 {
-	struct vgg_step *s = &x->steps[x->step_count++];
+	struct vgg_int8_step *s = &x->steps[x->step_count++];
 
 	s->first = first;
 	s->end = end;
@@ -47,7 +47,7 @@ static void add_step(struct vgg_int8 *x, unsigned int first, unsigned int end)
 static int find_steps(struct vgg_int8 *x)
 {
 	const struct vgg_plan *plan = x->o.plan;
-	struct vgg_step *s = NULL;
+	struct vgg_int8_step *s = NULL;
 	unsigned int i;
 
 	x->steps = calloc(plan->count + 1, sizeof(*x->steps));
@@ -135,7 +135,7 @@ static int sync_results(struct vgg_int8 *x, unsigned int i, sync_fn fn)
 
 static int each_result(struct vgg_int8 *x, sync_fn fn)
 {
-	const struct vgg_step *end = &x->steps[x->step_count - 1];
+	const struct vgg_int8_step *end = &x->steps[x->step_count - 1];
 	unsigned int last = x->o.plan->count, i;
 	int err = 0;
 
@@ -188,7 +188,7 @@ const int8_t *vgg_int8_tensor(const struct vgg_int8 *x, unsigned int i)
 /*
  * Running.
  */
-static int run_cpu(struct vgg_int8 *x, const struct vgg_step *s)
+static int run_cpu(struct vgg_int8 *x, const struct vgg_int8_step *s)
 {
 	const struct vgg_tensor *in = &x->tensors[s->first];
 	const struct vgg_tensor *out = &x->tensors[s->end];
@@ -207,7 +207,7 @@ static int run_cpu(struct vgg_int8 *x, const struct vgg_step *s)
 			  vgg_buffer_finish_range);
 }
 
-static int fetch(struct vgg_int8 *x, const struct vgg_step *s,
+static int fetch(struct vgg_int8 *x, const struct vgg_int8_step *s,
 		 struct vgg_int8_totals *totals)
 {
 	uint64_t ticket;
@@ -221,7 +221,7 @@ static int fetch(struct vgg_int8 *x, const struct vgg_step *s,
 
 /* Card and CPU at the same time. A job that has begun is waited for, whatever
  * becomes of the CPU's part: it uses the memory of this execution. */
-static int run_step(struct vgg_int8 *x, const struct vgg_step *s,
+static int run_step(struct vgg_int8 *x, const struct vgg_int8_step *s,
 		    struct vgg_int8_totals *totals)
 {
 	int err = fetch(x, s, totals), late;

@@ -200,7 +200,7 @@ static bool wants_staging(const struct vgg_int8 *x, unsigned int i,
 
 /* What the card lacks of its input, to where it has the rest of it. */
 static uint64_t add_input(struct vgg_stream *s, const struct vgg_int8 *x,
-			  const struct vgg_step *step)
+			  const struct vgg_int8_step *step)
 {
 	unsigned int i = step->first;
 	struct vgg_piece lacks = vgg_int8_foreign(x, i, true);
@@ -215,7 +215,7 @@ static uint64_t add_input(struct vgg_stream *s, const struct vgg_int8 *x,
 	return step->staged ? vgg_buffer_address(step->staged) : home(x, i);
 }
 
-static int write_job(struct vgg_int8 *x, struct vgg_step *step)
+static int write_job(struct vgg_int8 *x, struct vgg_int8_step *step)
 {
 	struct vgg_stream s;
 	unsigned int i;
@@ -246,7 +246,7 @@ static int new_stream(struct vgg_int8 *x, unsigned int commands,
 				 VGG_BUFFER_HOST, &job->stream);
 }
 
-static int prepare_job(struct vgg_int8 *x, struct vgg_step *step)
+static int prepare_job(struct vgg_int8 *x, struct vgg_int8_step *step)
 {
 	struct vgg_piece input = vgg_int8_foreign(x, step->first, true);
 	int err = new_stream(x, step->end - step->first + STREAM_EXTRA,
@@ -263,7 +263,7 @@ static int prepare_job(struct vgg_int8 *x, struct vgg_step *step)
 }
 
 /* From on board to the host, where the CPU reads it. */
-static int prepare_fetch(struct vgg_int8 *x, struct vgg_step *step)
+static int prepare_fetch(struct vgg_int8 *x, struct vgg_int8_step *step)
 {
 	struct vgg_tensor *t = &x->tensors[step->first];
 	struct vgg_stream s;
@@ -283,7 +283,8 @@ static int prepare_fetch(struct vgg_int8 *x, struct vgg_step *step)
 	return vgg_stream_end(&s, step->first);
 }
 
-static bool uses_card(const struct vgg_int8 *x, const struct vgg_step *step)
+static bool uses_card(const struct vgg_int8 *x,
+		      const struct vgg_int8_step *step)
 {
 	return step->first < step->end &&
 	       x->shares[step->first].where != VGG_ON_CPU;

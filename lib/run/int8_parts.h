@@ -45,7 +45,7 @@ struct vgg_ready_job {
  * Between two barriers: neighbouring layers of the card; or one layer of the
  * CPU, or of both. The last step has no layers: it brings the output.
  */
-struct vgg_step {
+struct vgg_int8_step {
 	unsigned int first, end;    /* layers */
 	struct vgg_ready_job fetch; /* copies to the host what the CPU lacks */
 	struct vgg_piece fetched; /* of tensor `first`, what the card wrote and
@@ -71,7 +71,7 @@ struct vgg_int8 {
 	struct vgg_tensor *tensors;	  /* integer_layers + 1 */
 	struct vgg_card_weights *weights; /* per layer */
 	struct vgg_share *shares;	  /* per layer */
-	struct vgg_step *steps;
+	struct vgg_int8_step *steps;
 	unsigned int step_count;
 	bool shown;		    /* results are prepared for reading */
 	struct vgg_ready_s8 *ready; /* convolutions of the CPU, per layer */
