@@ -75,6 +75,8 @@ struct out_ops {
 		       const struct vgg_error *error);
 	void (*bench)(const struct cli *cli, const struct out_bench *bench);
 	void (*plan)(const struct cli *cli, const struct out_plan *plan);
+	void (*calibrate)(const struct cli *cli,
+			  const struct vgg_calibrate_info *c);
 	/* For programs; people read stderr. */
 	void (*error)(const struct vgg_error *error);
 	void (*usage_error)(const char *message);

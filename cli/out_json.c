@@ -512,6 +512,20 @@ static json_t *pack_stream(const struct vgg_plan_info *i)
 			 "bound_per_second", number(i->bound));
 }
 
+static void json_calibrate(const struct cli *cli,
+			   const struct vgg_calibrate_info *c)
+{
+	json_t *doc =
+		json_pack("{s:o, s:i, s:o}", "model", pack_model(cli), "shapes",
+			  (int)c->shapes, "file", text(c->path));
+
+	json_object_set_new(doc, "ms", number(c->ms));
+	json_object_set_new(doc, "guessed_ms", number(c->guessed_ms));
+	json_object_set_new(doc, "job_ms",
+			    c->job_ms > 0 ? number(c->job_ms) : json_null());
+	print(doc);
+}
+
 static void json_plan(const struct cli *cli, const struct out_plan *plan)
 {
 	const struct vgg_plan_info *i = &plan->info;
@@ -556,6 +570,7 @@ const struct out_ops out_json = {
 	.verify = json_verify,
 	.bench = json_bench,
 	.plan = json_plan,
+	.calibrate = json_calibrate,
 	.error = json_error_out,
 	.usage_error = json_usage_error,
 };

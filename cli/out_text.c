@@ -631,6 +631,18 @@ static void text_verify(const struct cli *cli, const struct out_verify *v,
 	print_verdict(v);
 }
 
+static void text_calibrate(const struct cli *cli,
+			   const struct vgg_calibrate_info *c)
+{
+	(void)cli;
+	pair("layers", "%u shapes measured", c->shapes);
+	pair("CPU", "%.3g ms for all of them; the guess was %.3g ms", c->ms,
+	     c->guessed_ms);
+	if (c->job_ms > 0)
+		pair("a job", "%.3g ms of this host's time", c->job_ms);
+	pair("kept in", "%s", c->path);
+}
+
 /*
  * bench
  */
@@ -771,6 +783,7 @@ const struct out_ops out_text = {
 	.verify = text_verify,
 	.bench = text_bench,
 	.plan = text_plan,
+	.calibrate = text_calibrate,
 	.error = text_error,
 	.usage_error = text_usage_error,
 };

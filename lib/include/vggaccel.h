@@ -481,6 +481,34 @@ void vgg_plan_free(struct vgg_plan *plan);
  * whole or not at all. */
 int vgg_plan_save(const struct vgg_plan *plan, const char *path);
 
+struct vgg_calibrate_options {
+	size_t size;
+	int threads;		/* 0: all; plans for so many use what is found */
+	int rounds;		/* medians of so many; 0: 5 */
+	vgg_progress progress;
+	void *progress_ctx;
+};
+
+struct vgg_calibrate_info {
+	size_t size;
+	char path[512];		/* the file that was written */
+	unsigned int shapes;	/* of layers that differ */
+	double ms;		/* of all integer layers, whole */
+	double guessed_ms;	/* what would have been guessed */
+	double job_ms;		/* submitting an empty job and learning of its
+				 * end; 0 without a card */
+};
+
+/* Measures the CPU's kernels on the layers of a model: whole and in parts, by rows
+ * and by channels, all threads together and each cluster by itself; and what a job
+ * of the device costs this host. Plans made from then on use the times, which are
+ * kept in a file in the user's cache folder until CPUs, kernels, threads or
+ * version change; see vggctl-calibrate(1). options and info may be NULL.
+ * MODEL_PRECISION without an integer form, FILE_IO, INTERRUPTED. */
+int vgg_calibrate(struct vgg_device *device, const struct vgg_model *model,
+		  const struct vgg_calibrate_options *options,
+		  struct vgg_calibrate_info *info);
+
 struct vgg_plan_info {
 	size_t size;
 	/* Texts live as long as the plan. */

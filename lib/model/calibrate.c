@@ -339,7 +339,7 @@ static int check_finite(const struct calibration *c)
 	return 0;
 }
 
-int vgg_calibrate(struct vgg_model *m, const struct vgg_quantize_options *o,
+int vgg_find_ranges(struct vgg_model *m, const struct vgg_quantize_options *o,
 		  struct vgg_range *ranges)
 {
 	struct calibration c = { .model = m, .options = o };

@@ -515,7 +515,7 @@ int vgg_model_quantize(struct vgg_model *m,
 	if (!ranges)
 		return vgg_fail_memory("quantisation");
 	if (!all_pinned(m, prefix))
-		err = vgg_calibrate(m, &o, ranges);
+		err = vgg_find_ranges(m, &o, ranges);
 	c.ranges = ranges;
 	if (!m->in_q.pinned)
 		m->in_q = vgg_quant_of(ranges[0]);

@@ -71,7 +71,8 @@ struct vgg_machine {
 	size_t n_measured;
 };
 
-/* This machine's CPU with `threads` threads (0: all), without a card. */
+/* This machine's CPU with `threads` threads (0: all), without a card; with what
+ * was measured here (costs_file.h). */
 void vgg_machine_here(struct vgg_machine *m, int threads);
 /* A board with an RK3399 (2 Cortex-A72, 4 Cortex-A53), without a card. */
 void vgg_machine_rk3399(struct vgg_machine *m);

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "kernels/kernels.h"
-#include "plan/machine.h"
+#include "plan/costs_file.h"
 
 /* Threads' start and barrier; submission of a job, its interrupt and the
  * wake-up of who waits for it. */
@@ -80,6 +80,7 @@ void vgg_machine_here(struct vgg_machine *m, int threads)
 		add_cluster(p, c, n, rate);
 		add_cluster(&m->processor[0], c, n, rate);
 	}
+	vgg_costs_read(m);
 }
 
 /*

@@ -184,6 +184,31 @@ TEST(saved_plans_run)
 	json_decref(plan);
 }
 
+TEST_TIMEOUT(calibration_is_told_and_used, 120)
+{
+	struct ran r;
+	json_t *doc;
+
+	setenv("VGG_COSTS", in_tmp("costs.json"), 1);
+	r = vggctl("calibrate --rounds 1 --threads 1 --device sim");
+	EXPECT_EQ(0, r.status);
+	EXPECT_CONTAINS(r.out, " shapes measured\n");
+	EXPECT_CONTAINS(r.out, "the guess was");
+	EXPECT_CONTAINS(r.out, "a job");
+	EXPECT_CONTAINS(r.out, "costs.json\n");
+	ran_free(&r);
+	doc = plan_json("--device sim --threads 1");
+	EXPECT_TRUE(json_is_false(json_object_get(doc, "guessed")));
+	json_decref(doc);
+	r = vggctl("calibrate --json --rounds 1 --threads 1 --device cpu");
+	doc = json_loads(r.out, 0, NULL);
+	EXPECT_TRUE(json_is_null(json_object_get(doc, "job_ms")));
+	EXPECT_TRUE(number_of(doc, "ms") > 0);
+	json_decref(doc);
+	ran_free(&r);
+	expect_failure("calibrate x", 2, "takes no argument 'x'", "");
+}
+
 TEST(a_plan_for_another_network_is_refused)
 {
 	struct ran r = vggctl("import --random-weights 1 --arch vgg11 "

@@ -40,9 +40,11 @@ is_deeply([stray('firmware-sim', qr{^vggaccel_hw\.h$})], [],
 	'firmware-sim includes the device specification and itself');
 is_deeply([stray('cli', qr{^vggaccel\.h$})], [],
 	'cli sees only the public header');
+# The planner reads card profiles and has the simulator's formulas.
 is_deeply([grep { !m{^lib/device/sim} &&
+		!m{^lib/plan/\S+ includes (?:timing|vggsim)\.h$} &&
 		!m{^lib/device/drm\S* includes uapi/vggaccel_drm\.h$} } stray('lib', qr{^vggaccel_hw\.h$}, qr{^onnx\.pb-c\.h$}, qr{^vggaccel\.h$})],
-	[], 'in lib, only the backends know the simulator and the module');
+	[], 'in lib, only backends and planner know the simulator, backends the module');
 
 # Every header compiles alone.
 my @flags = qw(-std=gnu11 -D_GNU_SOURCE -fsyntax-only -Wall -Werror -x c

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: MIT
+/* vggctl calibrate: measures what plans are made from. */
+#include "cli.h"
+#include "out.h"
+
+struct calibrate {
+	struct cli *cli; /* first, see cli.h */
+	const char *model;
+	struct vgg_calibrate_options options;
+};
+
+enum { KEY_ROUNDS = 0x400 };
+
+static const struct argp_option options[] = {
+	OPTION_MODEL,
+	{ "rounds", KEY_ROUNDS, "N", 0,
+	  "Take medians of so many, 1 to 1000; default: 5", 0 },
+	OPTION_THREADS,
+	{ 0 }
+};
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	struct calibrate *c = state->input;
+
+	switch (key) {
+	case ARGP_KEY_INIT:
+		arg_init_common(state);
+		return 0;
+	case 'm':
+		c->model = arg;
+		return 0;
+	case 't':
+		c->options.threads =
+			arg_number(state, "--threads", arg, 0, THREADS_LIMIT);
+		return 0;
+	case KEY_ROUNDS:
+		c->options.rounds = arg_number(state, "--rounds", arg, 1, 1000);
+		return 0;
+	case ARGP_KEY_ARG:
+		arg_fail(state,
+			 "takes no argument '%s'; a model goes with "
+			 "--model",
+			 arg);
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static const struct argp argp = {
+	.options = options,
+	.parser = parse,
+	.doc = "Measures the CPU's kernels on the layers of a model, and what "
+	       "a job of the card costs this host, and keeps the times for "
+	       "plans.",
+	.children = common_options,
+};
+
+static int calibrate_main(struct cli *cli, int argc, char **argv)
+{
+	struct calibrate c = {
+		.cli = cli,
+		.options = { .size = sizeof(c.options),
+			     .progress = cli_progress },
+	};
+	struct vgg_calibrate_info info = VGG_INIT(info);
+	int err;
+
+	cli_parse(&verb_calibrate, argc, argv, &c);
+	err = cli_open_device(cli);
+	if (!err)
+		err = cli_open_model(cli, c.model);
+	if (!err)
+		err = vgg_calibrate(cli->dev, cli->model, &c.options, &info);
+	cli_progress_clear();
+	if (err)
+		return cli_report_last(cli, err);
+	cli->out->calibrate(cli, &info);
+	return EXIT_OK;
+}
+
+const struct verb verb_calibrate = {
+	.name = "calibrate",
+	.summary = "measure the CPU, for plans",
+	.argp = &argp,
+	.run = calibrate_main,
+};

@@ -1,0 +1,406 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Measuring what plans are made from. Layers run one after the other, as in an
+ * inference, so that each finds the caches as the one before left them; in each
+ * pass all of them as far as one share goes. Times are medians of the rounds.
+ */
+#include <errno.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "plan/costs_file.h"
+#include "run/int8_parts.h"
+#include "util/error.h"
+#include "vggaccel_hw.h"
+
+#define ROUNDS 5
+#define ROUNDS_MAX 1000
+#define JOBS 50
+/* Shares of a layer, in eighths; the last is all of it. */
+static const int shares[] = { 1, 2, 4, 6, 8 };
+#define SHARES ((int)(sizeof(shares) / sizeof(*shares)))
+enum { ROWS, CHANNELS, KINDS };
+
+struct measuring {
+	const struct vgg_model *model;
+	const struct vgg_calibrate_options *o;
+	struct vgg_machine *machine;
+	unsigned int processor;
+	struct vgg_plan plan;
+	struct vgg_int8 *x;
+	double *ms; /* [layer][kind][share][round] */
+	int rounds;
+	unsigned int done, total; /* rounds of all processors */
+};
+
+static double now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
+}
+
+static int by_value(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
+static double median(double *v, int n)
+{
+	qsort(v, (size_t)n, sizeof(*v), by_value);
+	return (v[(n - 1) / 2] + v[n / 2]) / 2;
+}
+
+static double *at(const struct measuring *m, unsigned int layer, int kind,
+		  int share)
+{
+	return m->ms + ((size_t)layer * KINDS * SHARES +
+			(size_t)(kind * SHARES + share)) *
+			       (size_t)m->rounds;
+}
+
+/* The last rows or channels of a layer, as the CPU gets them: so many of all. */
+static struct vgg_conv_range range_of(const struct vgg_layer *l, int kind,
+				      int share, int *n)
+{
+	struct vgg_extent e = vgg_extent_of(&l->out);
+	int all = kind == ROWS ? (int)e.h : (int)e.c;
+	int grain = kind == ROWS ? vgg_plan_grain(l, VGG_BY_ROWS) :
+				   vgg_plan_grain(l, VGG_BY_CHANNELS);
+	struct vgg_conv_range r = { 0, (int)e.h, 0, (int)e.c };
+	int first;
+
+	/* What is never cut is measured whole. */
+	if (!grain || grain >= all || shares[share] == 8) {
+		*n = all;
+		return r;
+	}
+	first = (all - all * shares[share] / 8 + grain - 1) / grain * grain;
+	if (first >= all)
+		first = (all - 1) / grain * grain;
+	*n = all - first;
+	*(kind == ROWS ? &r.row0 : &r.c0) = first;
+	return r;
+}
+
+static void run_round(struct measuring *m, int kind, int share, int round)
+{
+	unsigned int i;
+	int n;
+
+	for (i = 0; i < m->model->integer_layers; i++) {
+		const struct vgg_layer *l = &m->model->layers[i];
+		struct vgg_conv_range r;
+		double start;
+
+		if (vgg_layer_is_free(l))
+			continue;
+		r = range_of(l, kind, share, &n);
+		start = now_ms();
+		vgg_int8_run_cpu(m->x, i, &r);
+		at(m, i, kind, share)[round] = now_ms() - start;
+	}
+}
+
+static int run_rounds(struct measuring *m)
+{
+	int round, kind, share;
+
+	run_round(m, ROWS, SHARES - 1, 0); /* pages and caches */
+	for (round = 0; round < m->rounds; round++, m->done++) {
+		if (m->o->progress &&
+		    m->o->progress(m->o->progress_ctx, "rounds", m->done,
+				   m->total))
+			return vgg_fail(INTERRUPTED, NULL, NULL,
+					"calibration was stopped");
+		for (kind = 0; kind < KINDS; kind++)
+			for (share = 0; share < SHARES; share++)
+				run_round(m, kind, share, round);
+	}
+	return 0;
+}
+
+/* Times that fall where more is done are noise. */
+static void make_curve(const struct measuring *m, unsigned int i, int kind,
+		       struct vgg_curve *c)
+{
+	const struct vgg_layer *l = &m->model->layers[i];
+	int share, n;
+	double ms;
+
+	c->count = 0;
+	for (share = 0; share < SHARES; share++) {
+		range_of(l, kind, share, &n);
+		ms = median(at(m, i, kind, share), m->rounds);
+		ms = ms > 1e-6 ? ms : 1e-6;
+		if (c->count && n <= c->n[c->count - 1])
+			continue;
+		if (c->count && ms < c->ms[c->count - 1])
+			ms = c->ms[c->count - 1];
+		c->n[c->count] = n;
+		c->ms[c->count++] = ms;
+	}
+}
+
+static int keep_times(struct measuring *m)
+{
+	char key[VGG_KEY_SIZE];
+	unsigned int i;
+	int err = 0;
+
+	for (i = 0; !err && i < m->model->integer_layers; i++) {
+		const struct vgg_layer *l = &m->model->layers[i];
+		struct vgg_cpu_cost cost = { .guessed = false };
+
+		if (vgg_layer_is_free(l))
+			continue;
+		make_curve(m, i, ROWS, &cost.rows);
+		make_curve(m, i, CHANNELS, &cost.channels);
+		err = vgg_machine_add(m->machine, vgg_layer_key(l, key),
+				      m->processor, &cost);
+	}
+	return err;
+}
+
+/* Values of no meaning; kernels take the same time for all of them. */
+static void fill_input(struct vgg_int8 *x)
+{
+	int8_t *to = vgg_int8_input(x);
+	uint32_t state = 1;
+	uint64_t i;
+
+	for (i = 0; to && i < x->tensors[0].bytes; i++) {
+		state = state * 1664525 + 1013904223;
+		to[i] = (int8_t)(state >> 24);
+	}
+}
+
+static int measure_processor(struct measuring *m, struct vgg_device *cpu)
+{
+	struct vgg_int8_options o = { .device = cpu,
+				      .model = m->model,
+				      .plan = &m->plan };
+	int err = vgg_threads_create(
+		m->machine->processor[m->processor].threads, &o.threads);
+
+	if (!err)
+		err = vgg_int8_create(&o, &m->x);
+	if (!err) {
+		fill_input(m->x);
+		err = run_rounds(m);
+	}
+	if (!err)
+		err = keep_times(m);
+	vgg_int8_free(m->x);
+	m->x = NULL;
+	vgg_threads_free(o.threads);
+	return err;
+}
+
+/* A cluster's threads inherit the mask of who makes them, and we are one. */
+static int measure_cluster(struct measuring *m, struct vgg_device *cpu)
+{
+	const struct vgg_cluster *c = &vgg_cpus()->cluster[m->processor - 1];
+	cpu_set_t before;
+	int err;
+
+	if (sched_getaffinity(0, sizeof(before), &before) ||
+	    sched_setaffinity(0, sizeof(c->cpus), &c->cpus))
+		return measure_processor(m, cpu);
+	err = measure_processor(m, cpu);
+	sched_setaffinity(0, sizeof(before), &before);
+	return err;
+}
+
+/* With one cluster, it is all there is. */
+static int copy_times(struct vgg_machine *machine)
+{
+	size_t n = machine->n_measured, i;
+	int err = 0;
+
+	for (i = 0; !err && i < n; i++) {
+		const struct vgg_measured one = machine->measured[i];
+
+		if (!one.processor)
+			err = vgg_machine_add(machine, one.key, 1, &one.cost);
+	}
+	return err;
+}
+
+static int measure_cpu(struct measuring *m)
+{
+	size_t n = (size_t)m->model->integer_layers * KINDS * SHARES *
+		   (size_t)m->rounds;
+	unsigned int processors =
+		m->machine->processors > 2 ? m->machine->processors : 1;
+	struct vgg_device *cpu = NULL;
+	int err = vgg_device_open("cpu", NULL, &cpu);
+
+	m->total = processors * (unsigned int)m->rounds;
+	m->ms = calloc(n + 1, sizeof(*m->ms));
+	if (!err && !m->ms)
+		err = vgg_fail_memory("times");
+	if (!err)
+		err = vgg_plan_make(cpu, m->model, VGG_SPLIT_CPU, 0, &m->plan);
+	for (; !err && m->processor < processors; m->processor++)
+		err = m->processor ? measure_cluster(m, cpu) :
+				     measure_processor(m, cpu);
+	if (!err && processors == 1)
+		err = copy_times(m->machine);
+	vgg_plan_clear(&m->plan);
+	free(m->ms);
+	vgg_device_close(cpu);
+	return err;
+}
+
+/*
+ * A job.
+ */
+static int time_job(struct vgg_device *d, const struct vgg_job *job,
+		    const struct vgg_device_info *info, double *ms)
+{
+	struct vgg_completion c = VGG_INIT(c);
+	double start = now_ms();
+	uint64_t ticket;
+	int err = vgg_submit(d, job, &ticket);
+
+	if (!err)
+		err = vgg_wait(d, ticket, &c);
+	*ms = now_ms() - start - (double)c.cycles / info->clock_khz;
+	return err;
+}
+
+/* An empty one; what the card's own time is of it is left out if the card takes
+ * that time. */
+static int measure_job(struct vgg_device *d, double *ms)
+{
+	struct vgg_device_info info = VGG_INIT(info);
+	struct vgg_job job = VGG_INIT(job);
+	struct vgg_buffer *b = NULL;
+	struct vgg_stream s;
+	double times[JOBS];
+	int err = vgg_device_info(d, &info), i;
+
+	if (err || info.kind == VGG_DEVICE_CPU)
+		return err;
+	if ((info.kind == VGG_DEVICE_SIM || info.simulated) && !info.paced)
+		info.clock_khz = UINT32_MAX;
+	err = vgg_buffer_create(d, VGG_CMD_SIZE, VGG_BUFFER_HOST, &b);
+	if (!err)
+		err = vgg_stream_begin(&s, b);
+	if (!err)
+		err = vgg_stream_end(&s, 0);
+	if (!err) {
+		job.stream = vgg_buffer_address(b);
+		job.stream_bytes = VGG_CMD_SIZE;
+	}
+	for (i = 0; !err && i < JOBS; i++)
+		err = time_job(d, &job, &info, &times[i]);
+	vgg_buffer_destroy(b);
+	if (!err) {
+		*ms = median(times, JOBS);
+		*ms = *ms > 0 ? *ms : 0;
+	}
+	return err;
+}
+
+/*
+ * All of it.
+ */
+static double sum_of(const struct vgg_machine *machine,
+		     const struct vgg_model *model)
+{
+	double ms = 0;
+	unsigned int i;
+
+	for (i = 0; i < model->integer_layers; i++) {
+		const struct vgg_layer *l = &model->layers[i];
+		struct vgg_cpu_cost cost;
+
+		if (vgg_layer_is_free(l))
+			continue;
+		vgg_machine_cost(machine, l, 0, &cost);
+		ms += vgg_curve_at(&cost.rows, (int)vgg_extent_of(&l->out).h);
+	}
+	return ms;
+}
+
+static unsigned int count_shapes(const struct vgg_machine *m)
+{
+	unsigned int n = 0;
+	size_t i;
+
+	for (i = 0; i < m->n_measured; i++)
+		n += !m->measured[i].processor;
+	return n;
+}
+
+static int measure(struct measuring *m, struct vgg_device *device,
+		   struct vgg_calibrate_info *info)
+{
+	struct vgg_machine guess = *m->machine;
+	char *path = vgg_costs_path(m->machine);
+	int err = 0;
+
+	if (!path)
+		return vgg_fail(FILE_IO, "the cache folder",
+				"set HOME, XDG_CACHE_HOME or VGG_COSTS",
+				"there is no place to keep the times");
+	guess.n_measured = 0;
+	info->guessed_ms = sum_of(&guess, m->model);
+	err = measure_cpu(m);
+	if (!err && device)
+		err = measure_job(device, &info->job_ms);
+	if (!err && info->job_ms > 0)
+		m->machine->job_ms = info->job_ms;
+	if (!err)
+		err = vgg_costs_write(m->machine, path);
+	info->ms = sum_of(m->machine, m->model);
+	info->shapes = count_shapes(m->machine);
+	snprintf(info->path, sizeof(info->path), "%s", path);
+	free(path);
+	return err;
+}
+
+int vgg_calibrate(struct vgg_device *device, const struct vgg_model *model,
+		  const struct vgg_calibrate_options *options,
+		  struct vgg_calibrate_info *out)
+{
+	struct vgg_calibrate_options o = VGG_INIT(o);
+	struct vgg_calibrate_info info = VGG_INIT(info);
+	struct vgg_machine machine;
+	struct measuring m = { .model = model, .o = &o, .machine = &machine };
+	int err;
+
+	if (options && vgg_check_struct(options->size, "calibrate options"))
+		return -EINVAL;
+	if (out && vgg_check_struct(out->size, "calibrate info"))
+		return -EINVAL;
+	if (options)
+		memcpy(&o, options,
+		       options->size < sizeof(o) ? options->size : sizeof(o));
+	if (o.threads < 0 || o.rounds < 0 || o.rounds > ROUNDS_MAX)
+		return vgg_fail(BAD_ARGUMENT, "calibrate",
+				"use 0 or more threads, 0 to 1000 rounds",
+				"%d threads, %d rounds", o.threads, o.rounds);
+	if (!model->integer_layers)
+		return vgg_fail(MODEL_PRECISION, model->name,
+				"import it again with quantisation",
+				"the model has no integer form");
+	m.rounds = o.rounds ? o.rounds : ROUNDS;
+	vgg_machine_here(&machine, o.threads);
+	err = measure(&m, device, &info);
+	vgg_machine_clear(&machine);
+	if (out) {
+		info.size = out->size;
+		memcpy(out, &info,
+		       out->size < sizeof(info) ? out->size : sizeof(info));
+	}
+	return err;
+}
