@@ -496,9 +496,10 @@ static json_t *pack_planned(const struct out_layer *l,
 		integer(p->link_bytes), "why", text(p->reason));
 
 	json_object_set_new(j, "streamed", json_boolean(p->streamed));
-	if (p->cut)
-		json_object_update(j, json_pack("{s:i, s:i}", "cut", p->cut,
-						"of", p->all));
+	if (p->cut) {
+		json_object_set_new(j, "cut", json_integer(p->cut));
+		json_object_set_new(j, "of", json_integer(p->all));
+	}
 	return j;
 }
 
