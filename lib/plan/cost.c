@@ -335,10 +335,11 @@ static void add_export(const struct vgg_costs *c, int64_t bytes,
 		       struct vgg_step_cost *cost)
 {
 	const struct vgg_machine_card *card = &c->machine->card;
-	uint64_t cycles = job_cycles(card) + copy(card, bytes);
+	uint64_t cycles;
 
-	if (!bytes)
+	if (!bytes) /* there may be no card */
 		return;
+	cycles = job_cycles(card) + copy(card, bytes);
 	cost->cycles += cycles;
 	cost->link_bytes += (uint64_t)bytes;
 	cost->gather_ms += to_ms(c->machine, cycles) + c->machine->job_ms;
