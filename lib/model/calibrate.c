@@ -340,7 +340,7 @@ static int check_finite(const struct calibration *c)
 }
 
 int vgg_find_ranges(struct vgg_model *m, const struct vgg_quantize_options *o,
-		  struct vgg_range *ranges)
+		    struct vgg_range *ranges)
 {
 	struct calibration c = { .model = m, .options = o };
 	unsigned int i;

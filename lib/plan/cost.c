@@ -280,16 +280,6 @@ static bool uses_card(struct vgg_place_of p)
 	return p.where != VGG_ON_CPU;
 }
 
-/* The channels of a pixel come from both sides: the card's stay on board until
- * they are fetched, whoever reads them, as neither side can write the other's
- * cache lines. */
-static bool is_mixed(const struct vgg_layer *l, struct vgg_place_of here)
-{
-	struct vgg_extent out = vgg_extent_of(&l->out);
-
-	return here.where == VGG_BY_CHANNELS && out.h * out.w > 1;
-}
-
 static double to_ms(const struct vgg_machine *m, uint64_t cycles)
 {
 	return (double)cycles / m->card.clock_khz;
@@ -313,7 +303,7 @@ static struct moves find_moves(const struct vgg_costs *c,
 	if (uses_card(s->before)) {
 		const struct vgg_layer *from = layer_at(c, s->at - 1);
 
-		if (uses_card(s->here) || is_mixed(from, s->before))
+		if (uses_card(s->here) || vgg_plan_mixes(from, s->before.where))
 			m.out = card_made(from, s->before,
 					  cpu_reads(l, s->here));
 		m.in = most(0, span_bytes(card) -
@@ -355,7 +345,8 @@ static void add_card(const struct vgg_costs *c, const struct vgg_step *s,
 	struct memory on_board = {
 		.input = c->on_board && (uses_card(s->before) || in),
 		.weights = c->on_board && !s->streamed,
-		.output = c->on_board && (s->next_card || is_mixed(l, s->here)),
+		.output = c->on_board &&
+			  (s->next_card || vgg_plan_mixes(l, s->here.where)),
 	};
 	uint64_t cycles = same_job ? 0 : job_cycles(card);
 
@@ -377,7 +368,8 @@ static void add_end(const struct vgg_costs *c, const struct vgg_step *s,
 	struct vgg_extent out = vgg_extent_of(&l->out);
 	const struct span all = { 0, tensor_bytes(&out) };
 
-	if (s->at + 1 == c->count && c->on_board && is_mixed(l, s->here))
+	if (s->at + 1 == c->count && c->on_board &&
+	    vgg_plan_mixes(l, s->here.where))
 		add_export(c, card_made(l, s->here, all), cost);
 }
 
@@ -421,7 +413,7 @@ static double cpu_part(const struct vgg_costs *c, const struct vgg_step *s)
 static struct vgg_place_of real_place(const struct vgg_costs *c,
 				      unsigned int at, struct vgg_place_of p)
 {
-	if (!c->on_board && is_mixed(layer_at(c, at), p))
+	if (!c->on_board && vgg_plan_mixes(layer_at(c, at), p.where))
 		p = (struct vgg_place_of){ VGG_ON_CARD, 0 };
 	return p;
 }

@@ -240,16 +240,10 @@ int vgg_costs_write(const struct vgg_machine *m, const char *path)
 	char *text =
 		o ? json_dumps(o, JSON_INDENT(1) | JSON_REAL_PRECISION(6)) :
 		    NULL;
-	struct vgg_writer *w;
 	int err = text ? make_folders(path) : vgg_fail_memory("measured times");
 
 	if (!err)
-		err = vgg_writer_open(&w, path);
-	if (!err) {
-		vgg_writer_write(w, text, strlen(text));
-		vgg_writer_write(w, "\n", 1);
-		err = vgg_writer_commit(w);
-	}
+		err = vgg_write_text(path, text);
 	free(text);
 	json_decref(o);
 	return err;

@@ -190,6 +190,12 @@ int vgg_plan_make(struct vgg_device *device, const struct vgg_model *m,
 	return err;
 }
 
+bool vgg_plan_mixes(const struct vgg_layer *l, enum vgg_where where)
+{
+	return where == VGG_BY_CHANNELS && l->out.rank == 4 &&
+	       l->out.dim[2] * l->out.dim[3] > 1;
+}
+
 int vgg_plan_grain(const struct vgg_layer *l, enum vgg_where where)
 {
 	int channels = (int)vgg_channels(&l->out), step = 1;

@@ -99,6 +99,10 @@ static inline bool vgg_layer_is_free(const struct vgg_layer *l)
  * (BY_CHANNELS), see above; 0: not at all.
  */
 int vgg_plan_grain(const struct vgg_layer *l, enum vgg_where where);
+/* The channels of a pixel come from both sides, which then can't write the same
+ * memory: the CPU's part could not be made visible without touching the card's.
+ * So the card's stays on board until it is fetched, whoever reads it. */
+bool vgg_plan_mixes(const struct vgg_layer *l, enum vgg_where where);
 /* BAD_ARGUMENT if a cut of the plan is none. */
 int vgg_plan_check(const struct vgg_plan *plan, const struct vgg_model *m);
 

@@ -75,7 +75,6 @@ int vgg_plan_write(const struct vgg_plan *plan, const struct vgg_model *m,
 		   const char *path)
 {
 	json_t *j = pack_plan(plan, m);
-	struct vgg_writer *w;
 	char *text = json_dumps(j, JSON_INDENT(2) | JSON_REAL_PRECISION(6));
 	int err;
 
@@ -85,12 +84,7 @@ int vgg_plan_write(const struct vgg_plan *plan, const struct vgg_model *m,
 				"give the layers names in UTF-8",
 				"a name in the network is no text, or memory "
 				"is out");
-	err = vgg_writer_open(&w, path);
-	if (!err) {
-		vgg_writer_write(w, text, strlen(text));
-		vgg_writer_write(w, "\n", 1);
-		err = vgg_writer_commit(w);
-	}
+	err = vgg_write_text(path, text);
 	free(text);
 	return err;
 }

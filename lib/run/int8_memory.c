@@ -39,16 +39,10 @@ static bool cpu_reads(const struct vgg_int8 *x, unsigned int i)
 	return by == x->o.plan->count || x->shares[by].where != VGG_ON_CARD;
 }
 
-/* The channels of a pixel come from two sides: not into the same memory, as the
- * CPU's part can't be made visible without touching the card's. */
 static bool is_mixed(const struct vgg_int8 *x, unsigned int i)
 {
-	const struct vgg_shape *s;
-
-	if (!i || x->shares[i - 1].where != VGG_BY_CHANNELS)
-		return false;
-	s = &x->o.model->layers[i - 1].out;
-	return s->rank == 4 && s->dim[2] * s->dim[3] > 1;
+	return i && vgg_plan_mixes(&x->o.model->layers[i - 1],
+				   x->shares[i - 1].where);
 }
 
 static int add_local(struct vgg_int8 *x, unsigned int i)

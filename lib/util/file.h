@@ -47,5 +47,7 @@ int vgg_writer_write(struct vgg_writer *w, const void *data, size_t n);
 int vgg_writer_commit(struct vgg_writer *w);
 /* Ends *w without a trace. NULL is allowed. */
 void vgg_writer_abort(struct vgg_writer *w);
+/* All of it at once: a text and a line's end behind it. */
+int vgg_write_text(const char *path, const char *text);
 
 #endif

@@ -205,3 +205,15 @@ void vgg_writer_abort(struct vgg_writer *w)
 		unlink(w->temp);
 	writer_free(w);
 }
+
+int vgg_write_text(const char *path, const char *text)
+{
+	struct vgg_writer *w;
+	int err = vgg_writer_open(&w, path);
+
+	if (err)
+		return err;
+	vgg_writer_write(w, text, strlen(text));
+	vgg_writer_write(w, "\n", 1);
+	return vgg_writer_commit(w);
+}
