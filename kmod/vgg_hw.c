@@ -435,14 +435,20 @@ int vgg_irq_init(struct vgg_device *v)
 	return 0;
 }
 
+/* A line that is held stays so, and its neighbours would suffer once nobody is
+ * there who knows it: it is off whenever there is no handler. */
 void vgg_irq_fini(struct vgg_device *v)
 {
 	int i;
 
+	if (!v->pdev->msi_enabled)
+		pci_intx(v->pdev, 0);
 	for (i = 0; i < v->vectors; i++)
 		free_irq(pci_irq_vector(v->pdev, i), v);
 	if (v->vectors)
 		pci_free_irq_vectors(v->pdev);
+	/* Giving messages back switches the line on. */
+	pci_intx(v->pdev, 0);
 	v->vectors = 0;
 	v->irq_mode = VGG_IRQ_POLL;
 }

@@ -19,7 +19,9 @@ sub guest {
 }
 
 my $log = guest('nomsi', '--mode msi', '--append pci=nomsi',
-	'--command test_job', '--command test_fault');
+	'--command test_job', '--command test_fault',
+	# Again as the last, so that the module is unloaded from a line that is held.
+	"--command 'test_fault stuck_interrupt'");
 like($log, qr/no interrupts by MSI/, 'a machine without MSI: says so');
 like($log, qr/MiB on board, INTx,/, '... and takes the interrupt line');
 

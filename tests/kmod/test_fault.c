@@ -335,7 +335,7 @@ TEST_F(fault, function_reset_in_flight)
 }
 
 /* Giving a line up takes a thousand interrupts: how long that is, the machine
- * decides. */
+ * decides. The card must not fall asleep meanwhile, which lets go of the line. */
 static void wait_for_mode(const char *mode)
 {
 	int64_t until = now_ms() + SOON_MS;
@@ -350,6 +350,7 @@ TEST_F(fault, stuck_interrupt)
 {
 	char mode[8];
 
+	ASSERT_EQ(file_write_(card_sysfs("power/control"), "on"), 0);
 	snprintf(mode, sizeof(mode), "%s", card_irq_mode());
 	card_inject("STUCK_IRQ");
 	EXPECT_EQ(run(self->fd, &self->s).error, 0);
@@ -358,6 +359,7 @@ TEST_F(fault, stuck_interrupt)
 	/* A line is given up; messages don't get stuck. */
 	wait_for_mode(!strcmp(mode, "intx") ? "poll" : mode);
 	expect_resets(self, 0);
+	EXPECT_EQ(file_write_(card_sysfs("power/control"), "auto"), 0);
 }
 
 /* The first error leaves a dump that says why, and the jobs. */
