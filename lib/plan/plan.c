@@ -161,12 +161,7 @@ int vgg_plan_choose(const struct vgg_machine *machine,
 	return err;
 }
 
-/*
- * A simulated card wins no time, whatever its own clock says, unless it is paced:
- * the CPU computes what it simulates. It is there to be seen at work, so it gets
- * all it can run.
- */
-static bool wins_no_time(const struct vgg_device_info *d)
+bool vgg_plan_wins_no_time(const struct vgg_device_info *d)
 {
 	return (d->kind == VGG_DEVICE_SIM || d->simulated) && !d->paced;
 }
@@ -181,7 +176,7 @@ int vgg_plan_make(struct vgg_device *device, const struct vgg_model *m,
 
 	if (err)
 		return err;
-	if (split == VGG_SPLIT_AUTO && wins_no_time(&d))
+	if (split == VGG_SPLIT_AUTO && vgg_plan_wins_no_time(&d))
 		choice.split = VGG_SPLIT_OFFLOAD;
 	vgg_machine_here(&machine, threads);
 	vgg_machine_set_device(&machine, &d);

@@ -59,6 +59,9 @@ struct vgg_plan_layer {
 	/* The card's weights stay in the host's memory: it reads them over the
 	 * link in every run. */
 	bool streamed;
+	/* In a pipeline, the CPU's part: the machine's processor (machine.h). 0:
+	 * all its threads. */
+	unsigned int processor;
 	char reason[160];
 	/* Predictions; 0 where there are none. */
 	double ms; /* of the step: gather + slowest processor */
@@ -123,6 +126,10 @@ int vgg_plan_choose(const struct vgg_machine *machine,
 /* For this machine and its device, which may be the CPU. */
 int vgg_plan_make(struct vgg_device *device, const struct vgg_model *m,
 		  enum vgg_split split, int threads, struct vgg_plan *plan);
+/* A simulated card wins no time, whatever its own clock says, unless it is paced:
+ * the CPU computes what it simulates. It is there to be seen at work, so AUTO
+ * gives it all it can run. */
+bool vgg_plan_wins_no_time(const struct vgg_device_info *d);
 /* Layers with `free` and neutral fields. */
 int vgg_plan_alloc(struct vgg_plan *plan, const struct vgg_model *m);
 /* Fills the summary. */

@@ -25,9 +25,9 @@ struct vgg_image_s8 vgg_image_of(const struct vgg_shape *s, int8_t *data)
 static bool goes_on(const struct vgg_int8 *x, const struct vgg_int8_step *s,
 		    unsigned int i)
 {
-	return s && !x->o.visible &&
-	       x->shares[s->end - 1].where == VGG_ON_CARD &&
-	       x->shares[i].where == VGG_ON_CARD;
+	return s && !x->net->o.visible &&
+	       x->net->shares[s->end - 1].where == VGG_ON_CARD &&
+	       x->net->shares[i].where == VGG_ON_CARD;
 }
 
 static void add_step(struct vgg_int8 *x, unsigned int first, unsigned int end)
@@ -46,7 +46,7 @@ static void add_step(struct vgg_int8 *x, unsigned int first, unsigned int end)
 
 static int find_steps(struct vgg_int8 *x)
 {
-	const struct vgg_plan *plan = x->o.plan;
+	const struct vgg_plan *plan = x->net->o.plan;
 	struct vgg_int8_step *s = NULL;
 	unsigned int i;
 
@@ -67,28 +67,96 @@ static int find_steps(struct vgg_int8 *x)
 	return 0;
 }
 
+static struct vgg_int8_net *new_net(const struct vgg_int8_options *o)
+{
+	struct vgg_int8_net *net = calloc(1, sizeof(*net));
+	unsigned int n = o->model->integer_layers, i;
+
+	if (!net)
+		return NULL;
+	net->o = *o;
+	net->kernels = vgg_kernels_best();
+	net->card.size = sizeof(net->card);
+	net->shares = calloc(n + 1, sizeof(*net->shares));
+	for (i = 0; net->shares && i < n; i++)
+		net->shares[i] = (struct vgg_share){ o->plan->layers[i].where,
+						     o->plan->layers[i].cut };
+	return net;
+}
+
+static void release_net(struct vgg_int8_net *net)
+{
+	if (!net || --net->users)
+		return;
+	vgg_int8_release_weights(net);
+	vgg_int8_release_cpu(net);
+	free(net->shares);
+	free(net);
+}
+
+static struct vgg_int8 *new_image(struct vgg_int8_net *net)
+{
+	struct vgg_int8 *x = net ? calloc(1, sizeof(*x)) : NULL;
+
+	if (!x)
+		return NULL;
+	x->net = net;
+	net->users++;
+	return x;
+}
+
+static int fill_net(struct vgg_int8 *x)
+{
+	int err = vgg_int8_prepare_weights(x);
+
+	return err ? err : vgg_int8_prepare_cpu(x);
+}
+
 int vgg_int8_create(const struct vgg_int8_options *options,
 		    struct vgg_int8 **out)
 {
-	struct vgg_int8 *x = calloc(1, sizeof(*x));
-	int err;
+	struct vgg_int8_net *net;
+	struct vgg_int8 *x;
+	int err = vgg_plan_check(options->plan, options->model);
 
-	if (!x)
+	if (err)
+		return err;
+	net = new_net(options);
+	x = new_image(net);
+	if (!x) {
+		free(net ? net->shares : NULL);
+		free(net);
 		return vgg_fail_memory("int8 execution");
-	x->o = *options;
-	x->kernels = vgg_kernels_best();
-	x->card.size = sizeof(x->card);
-	err = vgg_device_info(x->o.device, &x->card);
-	if (!err)
-		err = vgg_plan_check(x->o.plan, x->o.model);
+	}
+	err = net->shares ? vgg_device_info(options->device, &net->card) :
+			    vgg_fail_memory("int8 execution");
 	if (!err)
 		err = vgg_int8_place(x);
 	if (!err)
 		err = find_steps(x);
 	if (!err)
-		err = vgg_int8_prepare_card(x);
+		err = fill_net(x);
 	if (!err)
-		err = vgg_int8_prepare_cpu(x);
+		err = vgg_int8_prepare_jobs(x);
+	if (err)
+		vgg_int8_free(x);
+	else
+		*out = x;
+	return err;
+}
+
+int vgg_int8_another(const struct vgg_int8 *first, struct vgg_int8 **out)
+{
+	struct vgg_int8 *x = new_image(first->net);
+	int err;
+
+	if (!x)
+		return vgg_fail_memory("int8 execution");
+	err = vgg_int8_place(x);
+	if (!err)
+		err = find_steps(x);
+	if (!err)
+		err = vgg_int8_prepare_jobs(x);
 	if (err)
 		vgg_int8_free(x);
 	else
@@ -100,10 +168,10 @@ void vgg_int8_free(struct vgg_int8 *x)
 {
 	if (!x)
 		return;
-	vgg_int8_release_card(x);
-	vgg_int8_release_cpu(x);
+	vgg_int8_release_jobs(x);
 	vgg_int8_unplace(x);
 	free(x->steps);
+	release_net(x->net);
 	free(x);
 }
 
@@ -136,10 +204,10 @@ static int sync_results(struct vgg_int8 *x, unsigned int i, sync_fn fn)
 static int each_result(struct vgg_int8 *x, sync_fn fn)
 {
 	const struct vgg_int8_step *end = &x->steps[x->step_count - 1];
-	unsigned int last = x->o.plan->count, i;
+	unsigned int last = x->net->o.plan->count, i;
 	int err = 0;
 
-	if (!x->o.visible)
+	if (!x->net->o.visible)
 		return sync(&x->tensors[last], &end->fetched, VGG_ACCESS_READ,
 			    fn);
 	for (i = 0; !err && i <= last; i++)
@@ -185,6 +253,16 @@ const int8_t *vgg_int8_tensor(const struct vgg_int8 *x, unsigned int i)
 	return x->tensors[i].cpu;
 }
 
+unsigned int vgg_int8_jobs(const struct vgg_int8 *x)
+{
+	unsigned int n = 0, i;
+
+	for (i = 0; i < x->step_count; i++)
+		n += (x->steps[i].fetch.stream != NULL) +
+		     (x->steps[i].job.stream != NULL);
+	return n;
+}
+
 /*
  * Running.
  */
@@ -207,36 +285,88 @@ static int run_cpu(struct vgg_int8 *x, const struct vgg_int8_step *s)
 			  vgg_buffer_finish_range);
 }
 
-static int fetch(struct vgg_int8 *x, const struct vgg_int8_step *s,
-		 struct vgg_int8_totals *totals)
+/*
+ * The CPU's threads and workspace are claimed for as long as they are used: by
+ * steps of the CPU that follow each other, so that an image in flight comes
+ * through them before the next one begins. Not while it waits for the card.
+ */
+static void let_go(struct vgg_int8 *x)
 {
-	uint64_t ticket;
-	int err;
-
-	if (!s->fetch.stream)
-		return 0;
-	err = vgg_int8_begin_job(x, &s->fetch, s->first, &ticket);
-	return err ? err : vgg_int8_end_job(x, s->first, ticket, totals);
+	if (x->claimed)
+		vgg_threads_unclaim(x->claimed);
+	x->claimed = NULL;
 }
 
-/* Card and CPU at the same time. A job that has begun is waited for, whatever
- * becomes of the CPU's part: it uses the memory of this execution. */
+static void claim(struct vgg_int8 *x, struct vgg_threads *threads)
+{
+	if (x->claimed == threads)
+		return;
+	let_go(x);
+	vgg_threads_claim(threads);
+	x->claimed = threads;
+}
+
+/* A job of a step that is on its way. */
+struct going {
+	const struct vgg_int8_step *step;
+	uint64_t ticket;
+	bool begun;
+};
+
+static int begin(struct vgg_int8 *x, const struct vgg_ready_job *job,
+		 struct going *g)
+{
+	int err = job->stream ? vgg_int8_begin_job(x, job, g->step->first,
+						   &g->ticket) :
+				0;
+
+	g->begun = job->stream && !err;
+	return err;
+}
+
+/* What has begun is waited for, whatever else went wrong: it uses the memory of
+ * this execution. The first error is the one to tell. */
+static int end(struct vgg_int8 *x, const struct going *g, int err,
+	       struct vgg_int8_totals *totals)
+{
+	struct vgg_error first;
+	int late;
+
+	if (!g->begun)
+		return err;
+	if (err)
+		first = *vgg_error_last();
+	late = vgg_int8_end_job(x, g->step->first, g->ticket, totals);
+	if (err && late)
+		vgg_fail_(first.code, first.where, first.next_step, "%s",
+			  first.what);
+	return err ? err : late;
+}
+
+/*
+ * Card and CPU at the same time. The card's own job is in its queue before what
+ * the CPU lacks has been fetched: it goes on from the one to the other by
+ * itself.
+ */
 static int run_step(struct vgg_int8 *x, const struct vgg_int8_step *s,
 		    struct vgg_int8_totals *totals)
 {
-	int err = fetch(x, s, totals), late;
-	uint64_t ticket;
+	struct going fetch = { .step = s }, job = { .step = s };
+	int err;
 
-	if (!err && s->job.stream)
-		err = vgg_int8_begin_job(x, &s->job, s->first, &ticket);
-	if (err)
-		return err;
-	if (s->cpu)
+	if (s->fetch.stream || (s->job.stream && !s->cpu))
+		let_go(x);
+	err = begin(x, &s->fetch, &fetch);
+	if (!err)
+		err = begin(x, &s->job, &job);
+	err = end(x, &fetch, err, totals);
+	if (!err && s->cpu) {
+		claim(x, vgg_int8_threads(x, s->first));
 		err = run_cpu(x, s);
-	if (!s->job.stream)
-		return err;
-	late = vgg_int8_end_job(x, s->first, ticket, totals);
-	return err ? err : late;
+	}
+	if (job.begun)
+		let_go(x);
+	return end(x, &job, err, totals);
 }
 
 int vgg_int8_run(struct vgg_int8 *x, struct vgg_int8_totals *totals)
@@ -250,5 +380,6 @@ int vgg_int8_run(struct vgg_int8 *x, struct vgg_int8_totals *totals)
 		err = sync_input(x, vgg_buffer_finish_range);
 	for (i = 0; !err && i < x->step_count; i++)
 		err = run_step(x, &x->steps[i], totals);
+	let_go(x);
 	return err ? err : show_results(x);
 }

@@ -28,6 +28,8 @@ struct vgg_int8_options {
 	const struct vgg_model *model;
 	const struct vgg_plan *plan; /* all three outlive it */
 	struct vgg_threads *threads;
+	/* Those of the plan's processors 1 and up; NULL: `threads` for all. */
+	struct vgg_threads *const *clusters;
 	bool visible; /* every tensor can be looked at (verification) */
 	vgg_progress progress; /* of the upload; may be NULL */
 	void *progress_ctx;
@@ -35,6 +37,13 @@ struct vgg_int8_options {
 
 int vgg_int8_create(const struct vgg_int8_options *options,
 		    struct vgg_int8 **x);
+/*
+ * For one more image in flight: shares weights and threads with x, has tensors
+ * and jobs of its own, and may run at the same time on another thread. -ENOSPC,
+ * without an error's text: the card has no room for it. Not to be called, nor
+ * vgg_int8_free(), while another thread is in one of these two.
+ */
+int vgg_int8_another(const struct vgg_int8 *x, struct vgg_int8 **another);
 void vgg_int8_free(struct vgg_int8 *x);
 
 /* The input tensor, to be filled by the caller before run; NULL on failure. */
@@ -43,6 +52,8 @@ struct vgg_int8_totals {
 	uint64_t cycles, saturations;
 };
 int vgg_int8_run(struct vgg_int8 *x, struct vgg_int8_totals *totals);
+/* So many the card gets in a run. */
+unsigned int vgg_int8_jobs(const struct vgg_int8 *x);
 /* A tensor after a run: the last one, or any if `visible`. */
 const int8_t *vgg_int8_tensor(const struct vgg_int8 *x, unsigned int i);
 

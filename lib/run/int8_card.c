@@ -98,7 +98,7 @@ static void cut_rows(struct vgg_hw_cmd_conv *c, const struct vgg_layer *l,
 static void add_conv(struct vgg_stream *s, const struct vgg_int8 *x,
 		     unsigned int i, uint64_t src)
 {
-	const struct vgg_layer *l = &x->o.model->layers[i];
+	const struct vgg_layer *l = &x->net->o.model->layers[i];
 	struct vgg_image_s8 in = vgg_image_of(&l->in, NULL);
 	struct vgg_image_s8 out = vgg_image_of(&l->out, NULL);
 	struct vgg_conv_range share = vgg_int8_share(x, i, true);
@@ -110,8 +110,8 @@ static void add_conv(struct vgg_stream *s, const struct vgg_int8 *x,
 
 	c->src = htole64(src);
 	c->dst = htole64(home(x, i + 1));
-	c->weights = htole64(x->weights[i].weights);
-	c->params = htole64(x->weights[i].params);
+	c->weights = htole64(x->net->weights[i].weights);
+	c->params = htole64(x->net->weights[i].params);
 	c->in_h = htole16((uint16_t)in.h);
 	c->in_w = htole16((uint16_t)in.w);
 	c->in_c = htole32((uint32_t)in.c);
@@ -126,8 +126,8 @@ static void add_conv(struct vgg_stream *s, const struct vgg_int8 *x,
 		c->pool = hw_window(&l->pool);
 	if (share.row1 < out.h)
 		cut_rows(c, l, share.row1);
-	c->pad_value = (int8_t)(i ? x->o.model->layers[i - 1].out_q.zero :
-				    x->o.model->in_q.zero);
+	c->pad_value = (int8_t)(i ? x->net->o.model->layers[i - 1].out_q.zero :
+				    x->net->o.model->in_q.zero);
 	c->lo = (int8_t)l->qlo;
 	c->hi = (int8_t)l->qhi;
 }
@@ -135,7 +135,7 @@ static void add_conv(struct vgg_stream *s, const struct vgg_int8 *x,
 static void add_pool(struct vgg_stream *s, const struct vgg_int8 *x,
 		     unsigned int i, uint64_t src)
 {
-	const struct vgg_layer *l = &x->o.model->layers[i];
+	const struct vgg_layer *l = &x->net->o.model->layers[i];
 	struct vgg_image_s8 in = vgg_image_of(&l->in, NULL);
 	struct vgg_image_s8 out = vgg_image_of(&l->out, NULL);
 	bool average = l->op == VGG_OP_AVGPOOL;
@@ -159,13 +159,13 @@ static void add_pool(struct vgg_stream *s, const struct vgg_int8 *x,
 	c->win = hw_window(&l->win);
 	if (!average)
 		return;
-	c->params = htole64(x->weights[i].params);
+	c->params = htole64(x->net->weights[i].params);
 	c->lo = (int8_t)l->qlo;
 	c->hi = (int8_t)l->qhi;
 	if (!l->exclude_pad)
 		c->pad_value =
-			(int8_t)(i ? x->o.model->layers[i - 1].out_q.zero :
-				     x->o.model->in_q.zero);
+			(int8_t)(i ? x->net->o.model->layers[i - 1].out_q.zero :
+				     x->net->o.model->in_q.zero);
 }
 
 int vgg_int8_submit(struct vgg_int8 *x, struct vgg_buffer *stream,
@@ -176,7 +176,7 @@ int vgg_int8_submit(struct vgg_int8 *x, struct vgg_buffer *stream,
 	job.stream = vgg_buffer_address(stream);
 	job.stream_bytes = bytes;
 	job.tag = tag;
-	return vgg_submit(x->o.device, &job, ticket);
+	return vgg_submit(x->net->o.device, &job, ticket);
 }
 
 /*
@@ -188,12 +188,12 @@ int vgg_int8_submit(struct vgg_int8 *x, struct vgg_buffer *stream,
 static bool wants_staging(const struct vgg_int8 *x, unsigned int i,
 			  const struct vgg_piece *input)
 {
-	const struct vgg_layer *l = &x->o.model->layers[i];
+	const struct vgg_layer *l = &x->net->o.model->layers[i];
 	struct vgg_conv_range share = vgg_int8_share(x, i, true);
-	uint64_t half = ((uint64_t)x->card.onchip_kib << 10) / 2;
+	uint64_t half = ((uint64_t)x->net->card.onchip_kib << 10) / 2;
 	uint64_t all = (uint64_t)vgg_channels(&l->out);
 
-	return !x->tensors[i].local && !x->o.visible && all &&
+	return !x->tensors[i].local && !x->net->o.visible && all &&
 	       l->qweight.count / all * (uint64_t)share.c1 > half &&
 	       vgg_piece_span(input) > half;
 }
@@ -226,11 +226,11 @@ static int write_job(struct vgg_int8 *x, struct vgg_int8_step *step)
 		return err;
 	src = add_input(&s, x, step);
 	for (i = step->first; i < step->end; i++) {
-		if (x->o.plan->layers[i].free)
+		if (x->net->o.plan->layers[i].free)
 			continue;
 		if (i > step->first)
 			src = home(x, i);
-		if (x->o.model->layers[i].op == VGG_OP_CONV)
+		if (x->net->o.model->layers[i].op == VGG_OP_CONV)
 			add_conv(&s, x, i, src);
 		else
 			add_pool(&s, x, i, src);
@@ -242,7 +242,7 @@ static int write_job(struct vgg_int8 *x, struct vgg_int8_step *step)
 static int new_stream(struct vgg_int8 *x, unsigned int commands,
 		      struct vgg_ready_job *job)
 {
-	return vgg_buffer_create(x->o.device, commands * VGG_CMD_SIZE,
+	return vgg_buffer_create(x->net->o.device, commands * VGG_CMD_SIZE,
 				 VGG_BUFFER_HOST, &job->stream);
 }
 
@@ -253,7 +253,7 @@ static int prepare_job(struct vgg_int8 *x, struct vgg_int8_step *step)
 			     &step->job);
 
 	if (!err && wants_staging(x, step->first, &input)) {
-		err = vgg_buffer_create(x->o.device,
+		err = vgg_buffer_create(x->net->o.device,
 					x->tensors[step->first].bytes,
 					VGG_BUFFER_LOCAL, &step->staged);
 		if (err == -ENOSPC) /* slower, not wrong */
@@ -287,23 +287,44 @@ static bool uses_card(const struct vgg_int8 *x,
 		      const struct vgg_int8_step *step)
 {
 	return step->first < step->end &&
-	       x->shares[step->first].where != VGG_ON_CPU;
+	       x->net->shares[step->first].where != VGG_ON_CPU;
 }
 
-int vgg_int8_prepare_card(struct vgg_int8 *x)
+static bool any_uses_card(const struct vgg_int8 *x)
 {
 	unsigned int i;
-	bool any = false;
-	int err;
 
 	for (i = 0; i < x->step_count; i++)
-		any = any || uses_card(x, &x->steps[i]);
-	if (!any)
+		if (uses_card(x, &x->steps[i]))
+			return true;
+	return false;
+}
+
+int vgg_int8_prepare_weights(struct vgg_int8 *x)
+{
+	if (!any_uses_card(x))
 		return 0;
-	x->weights = calloc(x->o.plan->count, sizeof(*x->weights));
-	if (!x->weights)
+	x->net->weights =
+		calloc(x->net->o.plan->count, sizeof(*x->net->weights));
+	if (!x->net->weights)
 		return vgg_fail_memory("card weights");
-	err = vgg_int8_upload(x);
+	return vgg_int8_upload(x);
+}
+
+void vgg_int8_release_weights(struct vgg_int8_net *net)
+{
+	unsigned int i;
+
+	for (i = 0; net->weights && i < net->o.plan->count; i++)
+		vgg_buffer_destroy(net->weights[i].buffer);
+	free(net->weights);
+}
+
+int vgg_int8_prepare_jobs(struct vgg_int8 *x)
+{
+	unsigned int i;
+	int err = 0;
+
 	for (i = 0; !err && i < x->step_count; i++) {
 		err = prepare_fetch(x, &x->steps[i]);
 		if (!err && uses_card(x, &x->steps[i]))
@@ -312,7 +333,7 @@ int vgg_int8_prepare_card(struct vgg_int8 *x)
 	return err;
 }
 
-void vgg_int8_release_card(struct vgg_int8 *x)
+void vgg_int8_release_jobs(struct vgg_int8 *x)
 {
 	unsigned int i;
 
@@ -321,17 +342,14 @@ void vgg_int8_release_card(struct vgg_int8 *x)
 		vgg_buffer_destroy(x->steps[i].job.stream);
 		vgg_buffer_destroy(x->steps[i].staged);
 	}
-	for (i = 0; x->weights && i < x->o.plan->count; i++)
-		vgg_buffer_destroy(x->weights[i].buffer);
-	free(x->weights);
 }
 
 /* A tag is the layer that a command belongs to: so is the error's place. */
 static const char *layer_name(const struct vgg_int8 *x, unsigned int i)
 {
-	unsigned int last = x->o.plan->count - 1;
+	unsigned int last = x->net->o.plan->count - 1;
 
-	return x->o.model->layers[i < last ? i : last].name;
+	return x->net->o.model->layers[i < last ? i : last].name;
 }
 
 int vgg_int8_begin_job(struct vgg_int8 *x, const struct vgg_ready_job *job,
@@ -349,7 +367,7 @@ int vgg_int8_end_job(struct vgg_int8 *x, unsigned int layer, uint64_t ticket,
 	int err;
 
 	c.tag = layer;
-	err = vgg_wait(x->o.device, ticket, &c);
+	err = vgg_wait(x->net->o.device, ticket, &c);
 	totals->cycles += c.cycles;
 	totals->saturations += c.saturations;
 	return vgg_error_at(err, layer_name(x, err ? c.tag : layer));

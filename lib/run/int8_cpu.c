@@ -10,7 +10,7 @@
 /* The input's zero point: what padding reads. */
 static int in_zero(const struct vgg_int8 *x, unsigned int layer)
 {
-	const struct vgg_model *m = x->o.model;
+	const struct vgg_model *m = x->net->o.model;
 
 	return layer ? m->layers[layer - 1].out_q.zero : m->in_q.zero;
 }
@@ -18,7 +18,7 @@ static int in_zero(const struct vgg_int8 *x, unsigned int layer)
 /* Without data of input and output. */
 static struct vgg_conv_s8 conv_of(const struct vgg_int8 *x, unsigned int i)
 {
-	const struct vgg_layer *l = &x->o.model->layers[i];
+	const struct vgg_layer *l = &x->net->o.model->layers[i];
 
 	return (struct vgg_conv_s8){
 		.in = vgg_image_of(&l->in, NULL),
@@ -35,18 +35,33 @@ static struct vgg_conv_s8 conv_of(const struct vgg_int8 *x, unsigned int i)
 	};
 }
 
+static unsigned int processor_of(const struct vgg_int8 *x, unsigned int i)
+{
+	return x->net->o.clusters ? x->net->o.plan->layers[i].processor : 0;
+}
+
+struct vgg_threads *vgg_int8_threads(const struct vgg_int8 *x, unsigned int i)
+{
+	unsigned int processor = processor_of(x, i);
+
+	return processor ? x->net->o.clusters[processor - 1] :
+			   x->net->o.threads;
+}
+
 static void run_conv(const struct vgg_int8 *x, unsigned int i,
 		     const struct vgg_conv_range *share)
 {
-	const struct vgg_team team = vgg_team_of(x->o.threads);
+	const struct vgg_team team = vgg_team_of(vgg_int8_threads(x, i));
 
-	vgg_ready_s8_run(&x->ready[i], x->tensors[i].cpu, x->tensors[i + 1].cpu,
-			 share, &team, x->workspace);
+	vgg_ready_s8_run(&x->net->ready[i], x->tensors[i].cpu,
+			 x->tensors[i + 1].cpu, share, &team,
+			 x->net->workspace[processor_of(x, i)]);
 }
 
 /* A job's tasks: rows x channels, in steps. */
 struct tasks {
 	const struct vgg_int8 *x;
+	struct vgg_threads *threads;
 	int rows, channels;	    /* in all */
 	int row_step, channel_step; /* of a task */
 	int across;		    /* tasks per row of tasks */
@@ -77,7 +92,7 @@ static struct part part_of(const struct tasks *t, size_t task)
 /* Rows where there are enough, else channels; returns how many tasks. */
 static size_t divide(struct tasks *t, const struct vgg_image_s8 *out)
 {
-	int want = vgg_threads_count(t->x->o.threads) * VGG_TASKS_PER_THREAD;
+	int want = vgg_threads_count(t->threads) * VGG_TASKS_PER_THREAD;
 
 	t->rows = out->h;
 	t->channels = out->c;
@@ -101,12 +116,12 @@ static void pool_task(void *ctx, int worker, size_t task)
 	struct part p = part_of(t, task);
 
 	(void)worker;
-	t->x->kernels->pool(&t->pool, p.row0, p.row1, p.c0, p.c1);
+	t->x->net->kernels->pool(&t->pool, p.row0, p.row1, p.c0, p.c1);
 }
 
 static void run_pool(struct tasks *t, const struct vgg_int8 *x, unsigned int i)
 {
-	const struct vgg_layer *l = &x->o.model->layers[i];
+	const struct vgg_layer *l = &x->net->o.model->layers[i];
 
 	t->pool = (struct vgg_pool_s8){
 		.in = vgg_image_of(&l->in, x->tensors[i].cpu),
@@ -119,7 +134,7 @@ static void run_pool(struct tasks *t, const struct vgg_int8 *x, unsigned int i)
 		.lo = l->qlo,
 		.hi = l->qhi,
 	};
-	vgg_parallel(x->o.threads, divide(t, &t->pool.out), pool_task, t);
+	vgg_parallel(t->threads, divide(t, &t->pool.out), pool_task, t);
 }
 
 static void affine_task(void *ctx, int worker, size_t row)
@@ -127,13 +142,13 @@ static void affine_task(void *ctx, int worker, size_t row)
 	struct tasks *t = ctx;
 
 	(void)worker;
-	t->x->kernels->affine(&t->affine, (int)row, (int)row + 1);
+	t->x->net->kernels->affine(&t->affine, (int)row, (int)row + 1);
 }
 
 static void run_affine(struct tasks *t, const struct vgg_int8 *x,
 		       unsigned int i)
 {
-	const struct vgg_layer *l = &x->o.model->layers[i];
+	const struct vgg_layer *l = &x->net->o.model->layers[i];
 
 	t->affine = (struct vgg_affine_s8){
 		.in = vgg_image_of(&l->in, x->tensors[i].cpu),
@@ -143,7 +158,7 @@ static void run_affine(struct tasks *t, const struct vgg_int8 *x,
 		.lo = l->qlo,
 		.hi = l->qhi,
 	};
-	vgg_parallel(x->o.threads, (size_t)t->affine.out.h, affine_task, t);
+	vgg_parallel(t->threads, (size_t)t->affine.out.h, affine_task, t);
 }
 
 static void lrn_task(void *ctx, int worker, size_t row)
@@ -151,12 +166,12 @@ static void lrn_task(void *ctx, int worker, size_t row)
 	struct tasks *t = ctx;
 
 	(void)worker;
-	t->x->kernels->lrn(&t->lrn, (int)row, (int)row + 1);
+	t->x->net->kernels->lrn(&t->lrn, (int)row, (int)row + 1);
 }
 
 static void run_lrn(struct tasks *t, const struct vgg_int8 *x, unsigned int i)
 {
-	const struct vgg_layer *l = &x->o.model->layers[i];
+	const struct vgg_layer *l = &x->net->o.model->layers[i];
 
 	t->lrn = (struct vgg_lrn_s8){
 		.in = vgg_image_of(&l->in, x->tensors[i].cpu),
@@ -166,12 +181,12 @@ static void run_lrn(struct tasks *t, const struct vgg_int8 *x, unsigned int i)
 		.in_zero = in_zero(x, i),
 		.out_zero = l->out_q.zero,
 	};
-	vgg_parallel(x->o.threads, (size_t)t->lrn.out.h, lrn_task, t);
+	vgg_parallel(t->threads, (size_t)t->lrn.out.h, lrn_task, t);
 }
 
 static void run_pad(const struct vgg_int8 *x, unsigned int i)
 {
-	const struct vgg_layer *l = &x->o.model->layers[i];
+	const struct vgg_layer *l = &x->net->o.model->layers[i];
 	struct vgg_image_s8 in = vgg_image_of(&l->in, x->tensors[i].cpu);
 	struct vgg_image_s8 out = vgg_image_of(&l->out, x->tensors[i + 1].cpu);
 	int y;
@@ -197,7 +212,7 @@ static size_t place(const struct vgg_shape *s, size_t i)
 
 static void run_reshape(const struct vgg_int8 *x, unsigned int i)
 {
-	const struct vgg_layer *l = &x->o.model->layers[i];
+	const struct vgg_layer *l = &x->net->o.model->layers[i];
 	const int8_t *from = x->tensors[i].cpu;
 	int8_t *to = x->tensors[i + 1].cpu;
 	size_t n = x->tensors[i].bytes, k;
@@ -209,9 +224,9 @@ static void run_reshape(const struct vgg_int8 *x, unsigned int i)
 void vgg_int8_run_cpu(struct vgg_int8 *x, unsigned int i,
 		      const struct vgg_conv_range *share)
 {
-	struct tasks t = { .x = x };
+	struct tasks t = { .x = x, .threads = vgg_int8_threads(x, i) };
 
-	switch (x->o.model->layers[i].op) {
+	switch (x->net->o.model->layers[i].op) {
 	case VGG_OP_CONV:
 		run_conv(x, i, share);
 		break;
@@ -235,8 +250,8 @@ void vgg_int8_run_cpu(struct vgg_int8 *x, unsigned int i,
 
 static bool convolves_here(const struct vgg_int8 *x, unsigned int i)
 {
-	return x->o.model->layers[i].op == VGG_OP_CONV &&
-	       x->shares[i].where != VGG_ON_CARD;
+	return x->net->o.model->layers[i].op == VGG_OP_CONV &&
+	       x->net->shares[i].where != VGG_ON_CARD;
 }
 
 static size_t round_up(size_t n)
@@ -255,12 +270,12 @@ static void pack_block(void *ctx, int worker, size_t b)
  * it where it is. */
 static void pack(struct vgg_int8 *x)
 {
-	const struct vgg_model *m = x->o.model;
-	char *at = x->packed;
+	const struct vgg_model *m = x->net->o.model;
+	char *at = x->net->packed;
 	unsigned int i;
 
 	for (i = 0; i < m->integer_layers; i++) {
-		struct vgg_ready_s8 *r = &x->ready[i];
+		struct vgg_ready_s8 *r = &x->net->ready[i];
 		size_t blocks;
 
 		if (!convolves_here(x, i) || !r->c.packed_bytes)
@@ -269,47 +284,62 @@ static void pack(struct vgg_int8 *x)
 		at += round_up(r->c.packed_bytes);
 		/* The first puts down what all need. */
 		blocks = (size_t)vgg_ready_s8_blocks(r);
-		vgg_parallel(x->o.threads, blocks, pack_block, r);
+		vgg_parallel(x->net->o.threads, blocks, pack_block, r);
 		if (r->way != VGG_WAY_DOT)
 			vgg_file_forget(&m->file, r->k.weight,
 					m->layers[i].qweight.count);
 	}
 }
 
-/* Which way each convolution goes, its weights, and a workspace for all. */
+/* Which way layer i goes, with the threads that compute it. */
+static void init_conv(struct vgg_int8 *x, unsigned int i, size_t *packed,
+		      size_t *workspace)
+{
+	const struct vgg_team team = vgg_team_of(vgg_int8_threads(x, i));
+	struct vgg_ready_s8 *r = &x->net->ready[i];
+	struct vgg_conv_s8 k = conv_of(x, i);
+	size_t need;
+
+	vgg_ready_s8_init(r, x->net->kernels, &k, vgg_team_cache(&team));
+	*packed += round_up(r->c.packed_bytes);
+	need = vgg_ready_s8_workspace(r, team.workers);
+	workspace += processor_of(x, i);
+	*workspace = need > *workspace ? need : *workspace;
+}
+
+/* Which way each convolution goes, its weights, and a workspace for all of a
+ * processor. */
 int vgg_int8_prepare_cpu(struct vgg_int8 *x)
 {
-	const struct vgg_model *m = x->o.model;
-	const struct vgg_team team = vgg_team_of(x->o.threads);
-	size_t most = 0, packed = 0, need;
+	const struct vgg_model *m = x->net->o.model;
+	size_t most[VGG_PROCESSORS_MAX] = { 0 }, packed = 0;
+	struct vgg_int8_net *net = x->net;
 	unsigned int i;
 
-	x->ready = calloc(m->integer_layers + 1, sizeof(*x->ready));
-	if (!x->ready)
+	net->ready = calloc(m->integer_layers + 1, sizeof(*net->ready));
+	if (!net->ready)
 		return vgg_fail_memory("layers of the CPU");
-	for (i = 0; i < m->integer_layers; i++) {
-		struct vgg_conv_s8 k;
-
-		if (!convolves_here(x, i))
-			continue;
-		k = conv_of(x, i);
-		vgg_ready_s8_init(&x->ready[i], x->kernels, &k,
-				  vgg_team_cache(&team));
-		packed += round_up(x->ready[i].c.packed_bytes);
-		need = vgg_ready_s8_workspace(&x->ready[i], team.workers);
-		most = need > most ? need : most;
-	}
-	x->packed = vgg_alloc_large(packed);
-	x->workspace = vgg_alloc_large(most);
-	if (!x->packed || !x->workspace)
+	for (i = 0; i < m->integer_layers; i++)
+		if (convolves_here(x, i))
+			init_conv(x, i, &packed, most);
+	net->packed = vgg_alloc_large(packed);
+	if (!net->packed)
 		return vgg_fail_memory("the CPU's packed weights");
+	for (i = 0; i < VGG_PROCESSORS_MAX; i++) {
+		net->workspace[i] = vgg_alloc_large(most[i]);
+		if (!net->workspace[i])
+			return vgg_fail_memory("the CPU's workspace");
+	}
 	pack(x);
 	return 0;
 }
 
-void vgg_int8_release_cpu(struct vgg_int8 *x)
+void vgg_int8_release_cpu(struct vgg_int8_net *net)
 {
-	free(x->ready);
-	free(x->packed);
-	free(x->workspace);
+	unsigned int i;
+
+	free(net->ready);
+	free(net->packed);
+	for (i = 0; i < VGG_PROCESSORS_MAX; i++)
+		free(net->workspace[i]);
 }

@@ -10,39 +10,41 @@
  * caller. */
 static unsigned int reader(const struct vgg_int8 *x, unsigned int i)
 {
-	while (i < x->o.plan->count && x->o.plan->layers[i].free)
+	while (i < x->net->o.plan->count && x->net->o.plan->layers[i].free)
 		i++;
 	return i;
 }
 
 static bool card_writes(const struct vgg_int8 *x, unsigned int i)
 {
-	return i && x->shares[i - 1].where != VGG_ON_CPU;
+	return i && x->net->shares[i - 1].where != VGG_ON_CPU;
 }
 
 static bool cpu_writes(const struct vgg_int8 *x, unsigned int i)
 {
-	return !i || x->shares[i - 1].where != VGG_ON_CARD;
+	return !i || x->net->shares[i - 1].where != VGG_ON_CARD;
 }
 
 static bool card_reads(const struct vgg_int8 *x, unsigned int i)
 {
 	unsigned int by = reader(x, i);
 
-	return by < x->o.plan->count && x->shares[by].where != VGG_ON_CPU;
+	return by < x->net->o.plan->count &&
+	       x->net->shares[by].where != VGG_ON_CPU;
 }
 
 static bool cpu_reads(const struct vgg_int8 *x, unsigned int i)
 {
 	unsigned int by = reader(x, i);
 
-	return by == x->o.plan->count || x->shares[by].where != VGG_ON_CARD;
+	return by == x->net->o.plan->count ||
+	       x->net->shares[by].where != VGG_ON_CARD;
 }
 
 static bool is_mixed(const struct vgg_int8 *x, unsigned int i)
 {
-	return i && vgg_plan_mixes(&x->o.model->layers[i - 1],
-				   x->shares[i - 1].where);
+	return i && vgg_plan_mixes(&x->net->o.model->layers[i - 1],
+				   x->net->shares[i - 1].where);
 }
 
 static int add_local(struct vgg_int8 *x, unsigned int i)
@@ -50,16 +52,19 @@ static int add_local(struct vgg_int8 *x, unsigned int i)
 	struct vgg_tensor *t = &x->tensors[i];
 	int err = 0;
 
-	if (!x->o.visible && card_writes(x, i) &&
+	if (!x->net->o.visible && card_writes(x, i) &&
 	    (card_reads(x, i) || is_mixed(x, i)))
-		err = vgg_buffer_create(x->o.device, t->bytes, VGG_BUFFER_LOCAL,
-					&t->local);
+		err = vgg_buffer_create(x->net->o.device, t->bytes,
+					VGG_BUFFER_LOCAL, &t->local);
 	/* A full card reads and writes the host's memory. */
 	if (err == -ENOSPC)
 		err = 0;
 	/* Of two homes there is only one: the card does it all. */
-	if (!err && !t->local && is_mixed(x, i))
-		x->shares[i - 1].where = VGG_ON_CARD;
+	if (!err && !t->local && is_mixed(x, i)) {
+		if (x->net->users > 1)
+			return -ENOSPC;
+		x->net->shares[i - 1].where = VGG_ON_CARD;
+	}
 	return err;
 }
 
@@ -72,7 +77,7 @@ static int place_one(struct vgg_int8 *x, unsigned int i)
 		return err;
 	if (t->local && !cpu_writes(x, i) && !cpu_reads(x, i))
 		return 0;
-	err = vgg_buffer_create(x->o.device, t->bytes, VGG_BUFFER_HOST,
+	err = vgg_buffer_create(x->net->o.device, t->bytes, VGG_BUFFER_HOST,
 				&t->host);
 	if (!err)
 		t->cpu = vgg_buffer_map(t->host);
@@ -86,7 +91,7 @@ static int place_one(struct vgg_int8 *x, unsigned int i)
  */
 static int allocate_heap(struct vgg_int8 *x)
 {
-	unsigned int count = x->o.model->integer_layers + 1, turn = 0, i;
+	unsigned int count = x->net->o.model->integer_layers + 1, turn = 0, i;
 	size_t most[2] = { 0 };
 
 	for (i = 0; i < count; i++) {
@@ -96,7 +101,7 @@ static int allocate_heap(struct vgg_int8 *x)
 			continue;
 		t->turn = turn;
 		turn ^= 1;
-		if (x->o.visible) {
+		if (x->net->o.visible) {
 			t->cpu = malloc(t->bytes);
 			if (!t->cpu)
 				return vgg_fail_memory("int8 activations");
@@ -104,7 +109,7 @@ static int allocate_heap(struct vgg_int8 *x)
 			most[t->turn] = t->bytes;
 		}
 	}
-	for (i = 0; i < 2 && !x->o.visible; i++) {
+	for (i = 0; i < 2 && !x->net->o.visible; i++) {
 		x->heap[i] = malloc(most[i] + 1);
 		if (!x->heap[i])
 			return vgg_fail_memory("int8 activations");
@@ -116,33 +121,29 @@ static void share_heap(struct vgg_int8 *x)
 {
 	unsigned int i;
 
-	for (i = 0; i <= x->o.model->integer_layers; i++) {
+	for (i = 0; i <= x->net->o.model->integer_layers; i++) {
 		struct vgg_tensor *t = &x->tensors[i];
 
 		if (t->alias)
 			t->cpu = t[-1].cpu;
-		else if (!t->host && !t->local && !x->o.visible)
+		else if (!t->host && !t->local && !x->net->o.visible)
 			t->cpu = x->heap[t->turn];
 	}
 }
 
 int vgg_int8_place(struct vgg_int8 *x)
 {
-	const struct vgg_model *m = x->o.model;
+	const struct vgg_model *m = x->net->o.model;
 	unsigned int i;
 	int err = 0;
 
 	x->tensors = calloc(m->integer_layers + 1, sizeof(*x->tensors));
-	x->shares = calloc(m->integer_layers + 1, sizeof(*x->shares));
-	if (!x->tensors || !x->shares)
+	if (!x->tensors)
 		return vgg_fail_memory("int8 activations");
-	for (i = 0; i < m->integer_layers; i++)
-		x->shares[i] = (struct vgg_share){ x->o.plan->layers[i].where,
-						   x->o.plan->layers[i].cut };
 	for (i = 0; !err && i <= m->integer_layers; i++) {
 		struct vgg_tensor *t = &x->tensors[i];
 
-		if (i && x->o.plan->layers[i - 1].free) {
+		if (i && x->net->o.plan->layers[i - 1].free) {
 			*t = t[-1];
 			t->alias = true;
 			continue;
@@ -162,18 +163,17 @@ void vgg_int8_unplace(struct vgg_int8 *x)
 {
 	unsigned int i;
 
-	for (i = 0; x->tensors && i <= x->o.model->integer_layers; i++) {
+	for (i = 0; x->tensors && i <= x->net->o.model->integer_layers; i++) {
 		struct vgg_tensor *t = &x->tensors[i];
 
 		if (t->alias)
 			continue;
 		vgg_buffer_destroy(t->local);
 		vgg_buffer_destroy(t->host);
-		if (!t->host && x->o.visible)
+		if (!t->host && x->net->o.visible)
 			free(t->cpu);
 	}
 	free(x->heap[0]);
 	free(x->heap[1]);
-	free(x->shares);
 	free(x->tensors);
 }

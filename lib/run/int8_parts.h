@@ -4,6 +4,7 @@
 #define VGG_INT8_PARTS_H
 
 #include "kernels/conv_s8.h"
+#include "plan/machine.h"
 #include "run/int8.h"
 #include "vggaccel_hw.h"
 
@@ -64,20 +65,33 @@ struct vgg_card_weights {
 
 #define VGG_TASKS_PER_THREAD 4
 
-struct vgg_int8 {
+/* What all images in flight share: it doesn't change once it is made. */
+struct vgg_int8_net {
+	unsigned int users;
 	struct vgg_int8_options o;
 	struct vgg_device_info card;
 	const struct vgg_kernels *kernels;
-	struct vgg_tensor *tensors;	  /* integer_layers + 1 */
 	struct vgg_card_weights *weights; /* per layer */
 	struct vgg_share *shares;	  /* per layer */
+	struct vgg_ready_s8 *ready; /* convolutions of the CPU, per layer */
+	char *packed;		    /* their weights */
+	/* What a layer of the CPU needs, per processor: who has claimed its
+	 * threads. */
+	char *workspace[VGG_PROCESSORS_MAX];
+};
+
+struct vgg_int8 {
+	struct vgg_int8_net *net;
+	struct vgg_tensor *tensors; /* integer_layers + 1 */
 	struct vgg_int8_step *steps;
 	unsigned int step_count;
-	bool shown;		    /* results are prepared for reading */
-	struct vgg_ready_s8 *ready; /* convolutions of the CPU, per layer */
-	char *packed, *workspace;   /* their weights, and what a run needs */
-	int8_t *heap[2];	    /* tensors in turns */
+	bool shown;		     /* results are prepared for reading */
+	int8_t *heap[2];	     /* tensors in turns */
+	struct vgg_threads *claimed; /* while it runs */
 };
+
+/* The threads that compute layer i. */
+struct vgg_threads *vgg_int8_threads(const struct vgg_int8 *x, unsigned int i);
 
 /* int8_split.c */
 bool vgg_range_is_empty(const struct vgg_conv_range *r);
@@ -94,7 +108,8 @@ struct vgg_piece vgg_int8_foreign(const struct vgg_int8 *x, unsigned int i,
 /* Bytes from its first to its last. */
 uint64_t vgg_piece_span(const struct vgg_piece *p);
 
-/* int8_memory.c */
+/* int8_memory.c: homes of tensors. The first image in flight decides what fits
+ * on board; -ENOSPC for another one that doesn't find the same room. */
 int vgg_int8_place(struct vgg_int8 *x);
 void vgg_int8_unplace(struct vgg_int8 *x);
 /* A command stream being written into a buffer of its own. */
@@ -127,15 +142,18 @@ void vgg_stream_copy(struct vgg_stream *s, uint64_t src, uint64_t dst,
 int vgg_stream_end(struct vgg_stream *s, uint32_t tag);
 int vgg_int8_submit(struct vgg_int8 *x, struct vgg_buffer *stream,
 		    uint32_t bytes, uint32_t tag, uint64_t *ticket);
-int vgg_int8_prepare_card(struct vgg_int8 *x);
-void vgg_int8_release_card(struct vgg_int8 *x);
+/* For all images in flight; the jobs of one. */
+int vgg_int8_prepare_weights(struct vgg_int8 *x);
+void vgg_int8_release_weights(struct vgg_int8_net *net);
+int vgg_int8_prepare_jobs(struct vgg_int8 *x);
+void vgg_int8_release_jobs(struct vgg_int8 *x);
 int vgg_int8_begin_job(struct vgg_int8 *x, const struct vgg_ready_job *job,
 		       unsigned int layer, uint64_t *ticket);
 int vgg_int8_end_job(struct vgg_int8 *x, unsigned int layer, uint64_t ticket,
 		     struct vgg_int8_totals *totals);
 /* int8_cpu.c */
 int vgg_int8_prepare_cpu(struct vgg_int8 *x);
-void vgg_int8_release_cpu(struct vgg_int8 *x);
+void vgg_int8_release_cpu(struct vgg_int8_net *net);
 void vgg_int8_run_cpu(struct vgg_int8 *x, unsigned int layer,
 		      const struct vgg_conv_range *share);
 

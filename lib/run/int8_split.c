@@ -30,8 +30,8 @@ bool vgg_range_is_empty(const struct vgg_conv_range *r)
 struct vgg_conv_range vgg_int8_share(const struct vgg_int8 *x, unsigned int i,
 				     bool card)
 {
-	const struct vgg_share *s = &x->shares[i];
-	struct vgg_conv_range r = all_of(&x->o.model->layers[i].out);
+	const struct vgg_share *s = &x->net->shares[i];
+	struct vgg_conv_range r = all_of(&x->net->o.model->layers[i].out);
 
 	switch (s->where) {
 	case VGG_BY_ROWS:
@@ -61,7 +61,7 @@ static void rows_under(const struct vgg_window *w, int h, int *row0, int *row1)
 static struct vgg_conv_range needed(const struct vgg_int8 *x, unsigned int i,
 				    bool card)
 {
-	const struct vgg_layer *l = &x->o.model->layers[i];
+	const struct vgg_layer *l = &x->net->o.model->layers[i];
 	struct vgg_conv_range out, r = all_of(&l->in);
 	int64_t h, w;
 
@@ -70,7 +70,7 @@ static struct vgg_conv_range needed(const struct vgg_int8 *x, unsigned int i,
 		r.row1 = 0;
 		return r;
 	}
-	if (x->shares[i].where != VGG_BY_ROWS)
+	if (x->net->shares[i].where != VGG_BY_ROWS)
 		return r;
 	r.row0 = out.row0;
 	r.row1 = out.row1;
@@ -95,7 +95,7 @@ static struct vgg_conv_range wanted(const struct vgg_int8 *x, unsigned int i,
 {
 	struct vgg_conv_range r = all_of(s);
 
-	if (i >= x->o.plan->count) {
+	if (i >= x->net->o.plan->count) {
 		r.row1 = card ? 0 : r.row1;
 	} else {
 		struct vgg_conv_range n = needed(x, i, card);
@@ -140,7 +140,7 @@ struct vgg_piece vgg_int8_written(const struct vgg_int8 *x, unsigned int i,
 {
 	struct vgg_conv_range r = vgg_int8_share(x, i, card);
 
-	return piece_of(&x->o.model->layers[i].out, &r);
+	return piece_of(&x->net->o.model->layers[i].out, &r);
 }
 
 /* From the card's share, which begins at row and channel 0, what is wanted of
@@ -170,7 +170,7 @@ struct vgg_piece vgg_int8_foreign(const struct vgg_int8 *x, unsigned int i,
 				  bool card)
 {
 	int by = producer(x, i);
-	const struct vgg_model *m = x->o.model;
+	const struct vgg_model *m = x->net->o.model;
 	const struct vgg_shape *s = by < 0 ? &m->input : &m->layers[by].out;
 	struct vgg_conv_range want = wanted(x, i, card, s), has;
 
@@ -181,7 +181,7 @@ struct vgg_piece vgg_int8_foreign(const struct vgg_int8 *x, unsigned int i,
 	}
 	has = vgg_int8_share(x, (unsigned int)by, true);
 	if (card)
-		keep_others(&want, &has, x->shares[by].where);
+		keep_others(&want, &has, x->net->shares[by].where);
 	else
 		keep_common(&want, &has);
 	return piece_of(s, &want);

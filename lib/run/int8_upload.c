@@ -48,7 +48,7 @@ struct needs {
 
 static struct needs needs_of(const struct vgg_int8 *x, unsigned int i)
 {
-	const struct vgg_layer *l = &x->o.model->layers[i];
+	const struct vgg_layer *l = &x->net->o.model->layers[i];
 	struct vgg_conv_range share = vgg_int8_share(x, i, true);
 	struct needs n = { .l = l,
 			   .weights = l->qweight.count,
@@ -56,7 +56,7 @@ static struct needs needs_of(const struct vgg_int8 *x, unsigned int i)
 
 	if (vgg_range_is_empty(&share))
 		return (struct needs){ .l = l };
-	if (x->shares[i].where == VGG_BY_CHANNELS) {
+	if (x->net->shares[i].where == VGG_BY_CHANNELS) {
 		uint64_t all = (uint64_t)vgg_channels(&l->out);
 
 		n.weights = n.weights / all * (uint64_t)share.c1;
@@ -82,7 +82,7 @@ static void fill_weights(const struct upload *u, const struct vgg_layer *l,
 			 uint64_t at, uint64_t n, uint8_t *to)
 {
 	const uint8_t *from = (const uint8_t *)l->qweight.data + at;
-	const struct vgg_file *f = &u->x->o.model->file;
+	const struct vgg_file *f = &u->x->net->o.model->file;
 
 	if (u->reader && n >= READ_MIN && from >= f->data &&
 	    from < f->data + f->size)
@@ -154,7 +154,7 @@ static int settle(struct upload *u, struct chunk *c)
 	if (!c->busy)
 		return 0;
 	c->busy = false;
-	return named(vgg_wait(u->x->o.device, c->ticket, NULL), c->layer);
+	return named(vgg_wait(u->x->net->o.device, c->ticket, NULL), c->layer);
 }
 
 static int send_chunk(struct upload *u, const struct needs *needs, uint64_t to,
@@ -189,19 +189,19 @@ static int new_weights(const struct upload *u, unsigned int i, uint64_t bytes,
 {
 	int err = -ENOSPC;
 
-	if (!u->x->o.plan->layers[i].streamed)
-		err = vgg_buffer_create(u->x->o.device, bytes, VGG_BUFFER_LOCAL,
-					buffer);
+	if (!u->x->net->o.plan->layers[i].streamed)
+		err = vgg_buffer_create(u->x->net->o.device, bytes,
+					VGG_BUFFER_LOCAL, buffer);
 	if (err == -ENOSPC)
-		err = vgg_buffer_create(u->x->o.device, bytes, VGG_BUFFER_HOST,
-					buffer);
+		err = vgg_buffer_create(u->x->net->o.device, bytes,
+					VGG_BUFFER_HOST, buffer);
 	return err;
 }
 
 static int upload_layer(struct upload *u, unsigned int i)
 {
 	const struct needs needs = needs_of(u->x, i);
-	struct vgg_card_weights *w = &u->x->weights[i];
+	struct vgg_card_weights *w = &u->x->net->weights[i];
 	uint64_t bytes = total(&needs), at, n;
 	const char *name = needs.l->name;
 	int err;
@@ -244,7 +244,7 @@ static int drain(struct upload *u, int err)
 
 static int upload_layers(struct upload *u)
 {
-	const struct vgg_int8_options *o = &u->x->o;
+	const struct vgg_int8_options *o = &u->x->net->o;
 	unsigned int i;
 	int err = 0;
 
@@ -262,7 +262,7 @@ static int upload_layers(struct upload *u)
 /* Buffers as large as the largest layer needs, within reason. */
 static int make_chunks(struct upload *u)
 {
-	const struct vgg_int8_options *o = &u->x->o;
+	const struct vgg_int8_options *o = &u->x->net->o;
 	unsigned int i;
 	int err = 0;
 
@@ -292,7 +292,7 @@ int vgg_int8_upload(struct vgg_int8 *x)
 	int err = make_chunks(&u);
 
 	if (!err) {
-		u.reader = vgg_reader_create(&x->o.model->file);
+		u.reader = vgg_reader_create(&x->net->o.model->file);
 		err = upload_layers(&u);
 		vgg_reader_destroy(u.reader);
 	}

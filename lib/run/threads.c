@@ -64,6 +64,12 @@ struct vgg_threads {
 	bool crowded;	      /* more threads than CPUs */
 	pid_t owner;	      /* a forked child has none of the workers */
 	pthread_mutex_t turn; /* of callers */
+	bool bound;	      /* to `place`, and whoever claims it */
+	cpu_set_t place;
+	pthread_mutex_t
+		claim; /* of the tickets; signalled when one is served */
+	pthread_cond_t served;
+	unsigned int tickets, serving;
 	struct region region;
 	/* `round` << 32 | OPEN | workers inside. A worker enters once per round,
 	 * while it is open, and the caller leaves when none is inside. */
@@ -187,6 +193,32 @@ void vgg_parallel(struct vgg_threads *t, size_t n,
 	atomic_fetch_sub(&t->gate, OPEN);
 	wait_until_empty(t);
 	pthread_mutex_unlock(&t->turn);
+}
+
+void vgg_threads_claim(struct vgg_threads *t)
+{
+	unsigned int ticket;
+
+	/* In a forked child it may be a thread's that doesn't exist. */
+	if (t->owner != getpid())
+		return;
+	pthread_mutex_lock(&t->claim);
+	ticket = t->tickets++;
+	while (ticket != t->serving)
+		pthread_cond_wait(&t->served, &t->claim);
+	pthread_mutex_unlock(&t->claim);
+	if (t->bound)
+		sched_setaffinity(0, sizeof(t->place), &t->place);
+}
+
+void vgg_threads_unclaim(struct vgg_threads *t)
+{
+	if (t->owner != getpid())
+		return;
+	pthread_mutex_lock(&t->claim);
+	t->serving++;
+	pthread_cond_broadcast(&t->served);
+	pthread_mutex_unlock(&t->claim);
 }
 
 /*
@@ -355,7 +387,10 @@ static bool start_all(struct vgg_threads *t, const cpu_set_t *allowed)
 	/* The application's signals are for its own threads. */
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
-	if (vgg_threads_place(vgg_cpus(), allowed, t->count, &place))
+	if (t->bound)
+		place = t->place;
+	if (t->bound ||
+	    vgg_threads_place(vgg_cpus(), allowed, t->count, &place))
 		pthread_attr_setaffinity_np(&attr, sizeof(place), &place);
 	started = start(t, last, &attr);
 	pthread_attr_destroy(&attr);
@@ -377,6 +412,8 @@ static struct vgg_threads *new_threads(void)
 	memset(t, 0, sizeof(*t));
 	t->owner = getpid();
 	pthread_mutex_init(&t->turn, NULL);
+	pthread_mutex_init(&t->claim, NULL);
+	pthread_cond_init(&t->served, NULL);
 	pthread_mutex_init(&t->lock, NULL);
 	pthread_cond_init(&t->wake, NULL);
 	return t;
@@ -386,8 +423,24 @@ static void free_threads(struct vgg_threads *t)
 {
 	pthread_cond_destroy(&t->wake);
 	pthread_mutex_destroy(&t->lock);
+	pthread_cond_destroy(&t->served);
+	pthread_mutex_destroy(&t->claim);
 	pthread_mutex_destroy(&t->turn);
 	free(t);
+}
+
+static int start_or_free(struct vgg_threads *t, const cpu_set_t *allowed,
+			 struct vgg_threads **threads)
+{
+	int count = t->count;
+
+	if (start_all(t, allowed)) {
+		*threads = t;
+		return 0;
+	}
+	free_threads(t);
+	return vgg_fail(THREADS, NULL, "use fewer threads",
+			"%d threads cannot be started", count);
 }
 
 int vgg_threads_create(int count, struct vgg_threads **threads)
@@ -405,14 +458,30 @@ int vgg_threads_create(int count, struct vgg_threads **threads)
 	cpus = allowed_cpus(&allowed);
 	t->count = count ? count : default_count(cpus);
 	t->crowded = t->count > cpus;
-	if (!start_all(t, &allowed)) {
-		count = t->count;
-		free_threads(t);
-		return vgg_fail(THREADS, NULL, "use fewer threads",
-				"%d threads cannot be started", count);
-	}
-	*threads = t;
-	return 0;
+	return start_or_free(t, &allowed, threads);
+}
+
+int vgg_threads_create_on(const cpu_set_t *cpus, int count,
+			  struct vgg_threads **threads)
+{
+	cpu_set_t allowed, place;
+	struct vgg_threads *t;
+	int most;
+
+	allowed_cpus(&allowed);
+	CPU_AND(&place, cpus, &allowed);
+	most = CPU_COUNT(&place);
+	count = count && count < most ? count : most;
+	if (!count || count > THREADS_MAX)
+		return vgg_fail(THREADS, NULL, "allow this process more CPUs",
+				"%d of a cluster's CPUs may be used", most);
+	t = new_threads();
+	if (!t)
+		return vgg_fail_memory("threads");
+	t->place = place;
+	t->bound = true;
+	t->count = count;
+	return start_or_free(t, &allowed, threads);
 }
 
 void vgg_threads_free(struct vgg_threads *t)

@@ -17,6 +17,19 @@ int vgg_threads_create(int count, struct vgg_threads **threads);
 void vgg_threads_free(struct vgg_threads *t);
 int vgg_threads_count(const struct vgg_threads *t);
 
+/* On these CPUs alone, `count` threads or one for each of them (0); whoever
+ * claims it works there, too. THREADS if none of them may be used. */
+int vgg_threads_create_on(const cpu_set_t *cpus, int count,
+			  struct vgg_threads **threads);
+
+/*
+ * For a row of regions that shares memory: nobody else is let in between claim
+ * and unclaim who claims as well. First come, first served. Not by a thread that
+ * has claimed it already.
+ */
+void vgg_threads_claim(struct vgg_threads *t);
+void vgg_threads_unclaim(struct vgg_threads *t);
+
 /*
  * Calls fn(ctx, worker, i) once for each 0 <= i < n < 2^32 on all threads;
  * returns when all are done. `worker` is less than the threads' number and never

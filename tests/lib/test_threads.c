@@ -526,6 +526,82 @@ TEST(masks_are_respected)
 	}
 }
 
+/* A cluster's pool and whoever claims it stay there. */
+TEST(clusters)
+{
+	cpu_set_t all, one, none;
+	struct vgg_threads *t;
+	int cpu;
+
+	ASSERT_EQ(0, sched_getaffinity(0, sizeof(all), &all));
+	for (cpu = 0; cpu < CPU_SETSIZE; cpu++) {
+		if (!CPU_ISSET(cpu, &all))
+			continue;
+		CPU_ZERO(&one);
+		CPU_SET(cpu, &one);
+		ASSERT_EQ(0, vgg_threads_create_on(&one, 0, &t));
+		EXPECT_EQ(1, vgg_threads_count(t));
+		vgg_threads_claim(t);
+		EXPECT_EQ(low(&one), allowed_of((pid_t)syscall(SYS_gettid)));
+		vgg_threads_unclaim(t);
+		vgg_threads_free(t);
+		ASSERT_EQ(0, sched_setaffinity(0, sizeof(all), &all));
+	}
+	ASSERT_EQ(0, vgg_threads_create_on(&all, 0, &t));
+	EXPECT_EQ(CPU_COUNT(&all), vgg_threads_count(t));
+	expect_within(t, &all);
+	vgg_threads_free(t);
+	CPU_ZERO(&none);
+	EXPECT_EQ(-EAGAIN, vgg_threads_create_on(&none, 0, &t));
+}
+
+/* Nobody is let in between, and nobody is passed over. */
+struct claims {
+	struct vgg_threads *t;
+	int inside, wrong, taken[4];
+};
+
+struct claimant {
+	struct claims *all;
+	int number;
+};
+
+static void *claim_often(void *arg)
+{
+	struct claimant *c = arg;
+	int i;
+
+	for (i = 0; i < 500; i++) {
+		vgg_threads_claim(c->all->t);
+		c->all->wrong += c->all->inside++ != 0;
+		c->all->taken[c->number]++;
+		sched_yield();
+		c->all->inside--;
+		vgg_threads_unclaim(c->all->t);
+	}
+	return NULL;
+}
+
+TEST(claims_exclude)
+{
+	struct claims all = { .t = threads(2) };
+	struct claimant c[4];
+	pthread_t thread[4];
+	int i;
+
+	for (i = 0; i < 4; i++) {
+		c[i] = (struct claimant){ &all, i };
+		ASSERT_EQ(0,
+			  pthread_create(&thread[i], NULL, claim_often, &c[i]));
+	}
+	for (i = 0; i < 4; i++)
+		pthread_join(thread[i], NULL);
+	EXPECT_EQ(0, all.wrong);
+	for (i = 0; i < 4; i++)
+		EXPECT_EQ(500, all.taken[i]);
+	vgg_threads_free(all.t);
+}
+
 /* A mask that the user sets later stays, also on this thread. */
 TEST(later_masks_stay)
 {
