@@ -72,7 +72,9 @@ const char *vgg_version(void);
 	E(NOT_FINITE,	     EDOM,	 "a number is NaN or infinite") \
 	E(INTERRUPTED,	     ECANCELED,	 "stopped by the caller") \
 	E(PLAN_FORMAT,	     EBADMSG,	 "damaged or unknown plan file") \
-	E(PLAN_MISMATCH,     ESTALE,	 "plan is for another network")
+	E(PLAN_MISMATCH,     ESTALE,	 "plan is for another network") \
+	E(PIPELINE_FULL,     EBUSY,	 "all images in flight are taken") \
+	E(PIPELINE_EMPTY,    ENOMSG,	 "no image is in flight")
 
 #define VGG_ERROR_ENUM(name, number, text) VGG_ERROR_##name,
 enum vgg_error_code { VGG_ERROR_NONE, VGG_ERRORS(VGG_ERROR_ENUM) };
@@ -433,6 +435,67 @@ const char *vgg_session_placement(const struct vgg_session *session);
 /* Where a layer runs and why; *on_card may be NULL. */
 const char *vgg_session_layer_reason(const struct vgg_session *session,
 				     unsigned int layer, bool *on_card);
+
+/*
+ * Pipelines: a stream of images, of which several are in flight at once, so that
+ * card and CPU are at work at the same time on different ones. Results come in
+ * the order of the inputs and are, to the bit, those of a session.
+ *
+ *	while ((more inputs || vgg_pipeline_in_flight(p)) && !err) {
+ *		if (more inputs && vgg_pipeline_room(p))
+ *			err = vgg_pipeline_push_image(p, image);
+ *		else
+ *			err = vgg_pipeline_pull(p, &result);
+ *	}
+ *
+ * For one caller's thread at a time; the pipeline has threads of its own, and
+ * doesn't survive a fork.
+ */
+struct vgg_pipeline;
+
+/*
+ * in_flight: how many images at most; 0: as many as keep all processors busy, up
+ * to 16 for each. There may be fewer, down to one, where the card's memory is
+ * short of room for their activations, or where a plan has so many jobs that
+ * results of some would be lost (see vgg_submit()).
+ * Options are a session's, and so are errors. What AUTO means is another thing
+ * here: the most images per second, either by stages (the first layers of an
+ * image on one processor, while the next ones of the image before are on another)
+ * or by whole images on each; the CPU's clusters count as processors, too. A
+ * plan's file is for one image; several in flight follow it at the same time. In
+ * fp32 there is one in flight.
+ */
+int vgg_pipeline_create(struct vgg_device *device,
+			const struct vgg_model *model,
+			const struct vgg_session_options *options,
+			unsigned int in_flight, struct vgg_pipeline **pipeline);
+/* Waits for what is in flight. NULL is allowed. */
+void vgg_pipeline_free(struct vgg_pipeline *pipeline);
+/* How many more can be pushed now; how many have been pushed and not pulled. */
+unsigned int vgg_pipeline_room(const struct vgg_pipeline *pipeline);
+unsigned int vgg_pipeline_in_flight(const struct vgg_pipeline *pipeline);
+/*
+ * The next input, as for sessions: it is preprocessed here, run later, and not
+ * needed any more on return. Never waits for an image in flight: PIPELINE_FULL if
+ * there is no room. After any error the input counts as not pushed.
+ */
+int vgg_pipeline_push_file(struct vgg_pipeline *pipeline, const char *path);
+int vgg_pipeline_push_image(struct vgg_pipeline *pipeline,
+			    const struct vgg_image *image);
+int vgg_pipeline_push_tensor(struct vgg_pipeline *pipeline, const float *input,
+			     size_t count);
+/*
+ * The oldest input's result; waits for it. The output is valid until the next
+ * push or pull. An error is this image's alone and takes it out of the pipeline,
+ * except PIPELINE_EMPTY.
+ */
+int vgg_pipeline_pull(struct vgg_pipeline *pipeline, struct vgg_result *result);
+/* One line: who does what, and the rate that was predicted. Lives as long as
+ * it. */
+const char *vgg_pipeline_placement(const struct vgg_pipeline *pipeline);
+/* For vgg_result_top() and the like; not to be run, nor freed. */
+const struct vgg_session *
+vgg_pipeline_session(const struct vgg_pipeline *pipeline);
 
 /* The n classes with the largest outputs, in falling order; BAD_ARGUMENT if
  * there are not so many. If the network doesn't end in a softmax, probabilities

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* See stream.h. */
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "plan/stream.h"
@@ -43,6 +44,7 @@ static double card_step_ms(const struct vgg_costs *c, unsigned int at,
 struct item {
 	double loss; /* ms more if it is streamed */
 	uint64_t bytes;
+	unsigned int at; /* step */
 };
 
 /* What loses least per byte, first. */
@@ -54,8 +56,16 @@ static int by_loss(const void *a, const void *b)
 	return (l > r) - (l < r);
 }
 
+static void note_streamed(const struct vgg_costs *c, unsigned int at,
+			  struct vgg_plan *plan)
+{
+	if (plan)
+		plan->layers[c->steps[at]].streamed = true;
+}
+
+/* Which weights are streamed is noted in the plan, if there is one. */
 static double card_stage_ms(const struct vgg_costs *c, unsigned int first,
-			    unsigned int end)
+			    unsigned int end, struct vgg_plan *plan)
 {
 	struct item items[VGG_STREAM_STEPS_MAX];
 	uint64_t bytes = 0;
@@ -71,9 +81,11 @@ static double card_stage_ms(const struct vgg_costs *c, unsigned int first,
 		streamed = card_step_ms(c, i, i == first, i + 1 == end, true);
 		if (!c->on_board || streamed <= kept) {
 			ms += streamed;
+			note_streamed(c, i, plan);
 			continue;
 		}
 		ms += kept;
+		items[n].at = i;
 		items[n].loss = streamed - kept;
 		items[n].bytes = vgg_weight_bytes(layer_at(c, i), card);
 		bytes += items[n++].bytes;
@@ -83,6 +95,7 @@ static double card_stage_ms(const struct vgg_costs *c, unsigned int first,
 	for (i = 0; bytes > c->room; i++) {
 		bytes -= items[i].bytes;
 		ms += items[i].loss;
+		note_streamed(c, items[i].at, plan);
 	}
 	return ms;
 }
@@ -105,8 +118,9 @@ double vgg_stage_ms(const struct vgg_costs *c, unsigned int processor,
 	double ms = 0;
 
 	if (!processor)
-		return c->machine->has_card ? card_stage_ms(c, first, end) :
-					      INFINITY;
+		return c->machine->has_card ?
+			       card_stage_ms(c, first, end, NULL) :
+			       INFINITY;
 	for (; first < end; first++)
 		ms += cpu_step_ms(c, processor, first, &guessed);
 	return ms;
@@ -290,4 +304,26 @@ int vgg_stream_search(const struct vgg_costs *c, struct vgg_stream_plan *plan)
 	free(s.slowest);
 	free(s.choice);
 	return err;
+}
+
+/*
+ * A stage as a part of a plan.
+ */
+void vgg_stage_place(const struct vgg_costs *c, const struct vgg_stage *stage,
+		     struct vgg_plan *plan)
+{
+	unsigned int i;
+
+	for (i = stage->first; i < stage->end; i++) {
+		struct vgg_plan_layer *p = &plan->layers[c->steps[i]];
+
+		p->where = stage->processor ? VGG_ON_CPU : VGG_ON_CARD;
+		p->processor = stage->processor;
+		snprintf(p->reason, sizeof(p->reason),
+			 "the stage of the %s, %.3g ms",
+			 vgg_stage_processor(c->machine, stage->processor),
+			 stage->ms);
+	}
+	if (!stage->processor)
+		card_stage_ms(c, stage->first, stage->end, plan);
 }

@@ -51,5 +51,8 @@ int vgg_stream_search(const struct vgg_costs *c, struct vgg_stream_plan *plan);
 /* The time of one stage; INFINITY if a layer can't run there. */
 double vgg_stage_ms(const struct vgg_costs *c, unsigned int processor,
 		    unsigned int first, unsigned int end);
+/* Has the plan do these layers there. */
+void vgg_stage_place(const struct vgg_costs *c, const struct vgg_stage *stage,
+		     struct vgg_plan *plan);
 
 #endif

@@ -23,8 +23,9 @@
 
 struct vgg_session {
 	const struct vgg_model *model;
-	enum vgg_precision precision;
+	const struct vgg_session *first; /* whose plan and weights it uses */
 	struct vgg_threads *threads;
+	struct vgg_threads *own_threads; /* to be freed; or NULL */
 	struct vgg_plan plan;
 	struct vgg_int8 *int8; /* one of the two */
 	struct vgg_f32 *f32;
@@ -32,6 +33,7 @@ struct vgg_session {
 	float *tail[2];	       /* int8: what follows the integer layers */
 	float *output;	       /* int8: in logical order */
 	uint8_t *pixels;       /* a preprocessed image */
+	double load_ms;	       /* what preprocessing the input took */
 	float table[4][256];   /* byte to number */
 	int8_t qtable[4][256]; /* byte to int8 */
 };
@@ -143,69 +145,106 @@ static size_t tail_count(const struct vgg_model *m)
 	return (size_t)most;
 }
 
-/* From a file, if there is one. Its cuts hold for any device; whether the device
- * can do what it says is found out where it is executed. */
-static int make_plan(struct vgg_session *s, struct vgg_device *device,
-		     const struct vgg_session_options *o)
+/*
+ * Plans. Those of a file hold for any device; whether this one can do what it
+ * says is found out where it is executed.
+ */
+int vgg_session_read_plan(struct vgg_device *device, const struct vgg_model *m,
+			  const char *path, struct vgg_plan *plan)
 {
 	struct vgg_device_info d = VGG_INIT(d);
 	unsigned int i;
-	int err;
+	int err = vgg_plan_read(plan, m, path);
 
-	if (!o->plan)
-		return vgg_plan_make(device, s->model, o->split,
-				     vgg_threads_count(s->threads), &s->plan);
-	err = vgg_plan_read(&s->plan, s->model, o->plan);
 	if (!err)
 		err = vgg_device_info(device, &d);
-	for (i = 0; !err && i < s->plan.count; i++)
+	for (i = 0; !err && i < plan->count; i++)
 		if (d.kind == VGG_DEVICE_CPU &&
-		    vgg_plan_uses_card(&s->plan.layers[i]))
+		    vgg_plan_uses_card(&plan->layers[i]))
 			err = vgg_fail(NO_DEVICE, "cpu",
 				       "use --device auto or sim, or another "
 				       "plan",
 				       "the plan in %s runs layers on a card",
-				       o->plan);
-	vgg_plan_summarize(&s->plan, s->model);
+				       path);
+	vgg_plan_summarize(plan, m);
 	return err;
 }
 
+static int make_plan(struct vgg_session *s, struct vgg_device *device,
+		     const struct vgg_session_options *o)
+{
+	if (o->plan)
+		return vgg_session_read_plan(device, s->model, o->plan,
+					     &s->plan);
+	return vgg_plan_make(device, s->model, o->split,
+			     vgg_threads_count(s->threads), &s->plan);
+}
+
+int vgg_session_check_integer(const struct vgg_model *m)
+{
+	if (m->integer_layers)
+		return 0;
+	return vgg_fail(MODEL_PRECISION, m->name,
+			"import it again with quantisation, or run it with "
+			"--precision fp32",
+			"the model has no integer form");
+}
+
+/* Options of callers compiled against an older, shorter struct leave the rest at
+ * 0. */
+int vgg_session_take_options(const struct vgg_session_options *from,
+			     struct vgg_session_options *to)
+{
+	*to = (struct vgg_session_options)VGG_INIT(*to);
+	if (!from)
+		return 0;
+	if (vgg_check_struct(from->size, "session options"))
+		return -EINVAL;
+	memcpy(to, from, from->size < sizeof(*to) ? from->size : sizeof(*to));
+	return 0;
+}
+
+static int make_buffers(struct vgg_session *s)
+{
+	size_t in = (size_t)vgg_shape_count(&s->model->input);
+	size_t n = tail_count(s->model) * sizeof(float);
+
+	s->pixels = malloc(in);
+	s->tail[0] = malloc(n);
+	s->tail[1] = malloc(n);
+	s->output = malloc(n);
+	if (!s->pixels || !s->tail[0] || !s->tail[1] || !s->output)
+		return vgg_fail_memory("inputs and results");
+	make_tables(s);
+	return 0;
+}
+
 static int create_int8(struct vgg_session *s, struct vgg_device *device,
-		       const struct vgg_session_options *options)
+		       const struct vgg_session_options *options,
+		       struct vgg_threads *const *clusters)
 {
 	struct vgg_int8_options o = { .device = device,
 				      .model = s->model,
 				      .plan = &s->plan,
 				      .threads = s->threads,
+				      .clusters = clusters,
 				      .progress = options->progress,
 				      .progress_ctx = options->progress_ctx };
-	size_t n = tail_count(s->model) * sizeof(float);
-	int err;
+	int err = make_buffers(s);
 
-	if (!s->model->integer_layers)
-		return vgg_fail(MODEL_PRECISION, s->model->name,
-				"import it again with quantisation, or run it "
-				"with --precision fp32",
-				"the model has no integer form");
-	err = make_plan(s, device, options);
-	if (err)
-		return err;
-	s->tail[0] = malloc(n);
-	s->tail[1] = malloc(n);
-	s->output = malloc(n);
-	if (!s->tail[0] || !s->tail[1] || !s->output)
-		return vgg_fail_memory("results");
-	return vgg_int8_create(&o, &s->int8);
+	return err ? err : vgg_int8_create(&o, &s->int8);
 }
 
 static int create_f32(struct vgg_session *s)
 {
+	size_t n = (size_t)vgg_shape_count(&s->model->input);
 	unsigned int work = 0, i;
 
-	s->input = malloc((size_t)vgg_shape_count(&s->model->input) *
-			  sizeof(float));
-	if (!s->input)
+	s->pixels = malloc(n);
+	s->input = malloc(n * sizeof(float));
+	if (!s->pixels || !s->input)
 		return vgg_fail_memory("an input");
+	make_tables(s);
 	for (i = 0; i < s->model->count; i++)
 		work += !s->model->layers[i].keep_order;
 	snprintf(s->plan.summary, sizeof(s->plan.summary),
@@ -213,42 +252,101 @@ static int create_f32(struct vgg_session *s)
 	return vgg_f32_create(s->model, s->threads, &s->f32);
 }
 
-static int create_common(struct vgg_session *s, int threads)
+static struct vgg_session *new_session(const struct vgg_model *model,
+				       struct vgg_threads *threads)
 {
-	s->pixels = malloc((size_t)vgg_shape_count(&s->model->input));
-	if (!s->pixels)
-		return vgg_fail_memory("an input");
-	make_tables(s);
-	return vgg_threads_create(threads, &s->threads);
+	struct vgg_session *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return NULL;
+	s->model = model;
+	s->threads = threads;
+	return s;
+}
+
+/* An integer session has a plan; *plan is taken, or made if it is NULL. */
+static int create(struct vgg_session *s, struct vgg_device *device,
+		  const struct vgg_session_options *o, struct vgg_plan *plan,
+		  struct vgg_threads *const *clusters)
+{
+	int err;
+
+	if (o->precision != VGG_PRECISION_INT8)
+		return create_f32(s);
+	err = vgg_session_check_integer(s->model);
+	if (!err && !plan)
+		err = make_plan(s, device, o);
+	return err ? err : create_int8(s, device, o, clusters);
+}
+
+int vgg_session_create_planned(struct vgg_device *device,
+			       const struct vgg_model *model,
+			       const struct vgg_session_options *options,
+			       struct vgg_plan *plan,
+			       struct vgg_threads *threads,
+			       struct vgg_threads *const *clusters,
+			       struct vgg_session **session)
+{
+	struct vgg_session *s = new_session(model, threads);
+	int err;
+
+	if (!s) {
+		vgg_plan_clear(plan);
+		return vgg_fail_memory("a session");
+	}
+	s->plan = *plan;
+	*plan = (struct vgg_plan){ 0 };
+	err = create(s, device, options, &s->plan, clusters);
+	if (err)
+		vgg_session_free(s);
+	else
+		*session = s;
+	return err;
 }
 
 int vgg_session_create(struct vgg_device *device, const struct vgg_model *model,
 		       const struct vgg_session_options *options,
 		       struct vgg_session **session)
 {
-	struct vgg_session_options o = VGG_INIT(o);
+	struct vgg_session_options o;
 	struct vgg_session *s;
-	int err;
+	int err = vgg_session_take_options(options, &o);
 
-	if (options && vgg_check_struct(options->size, "session options"))
-		return -EINVAL;
-	if (options)
-		memcpy(&o, options,
-		       options->size < sizeof(o) ? options->size : sizeof(o));
-	s = calloc(1, sizeof(*s));
+	if (err)
+		return err;
+	s = new_session(model, NULL);
 	if (!s)
 		return vgg_fail_memory("a session");
-	s->model = model;
-	s->precision = o.precision;
-	err = create_common(s, o.threads);
-	if (!err && o.precision == VGG_PRECISION_INT8)
-		err = create_int8(s, device, &o);
-	else if (!err)
-		err = create_f32(s);
+	err = vgg_threads_create(o.threads, &s->own_threads);
+	s->threads = s->own_threads;
+	if (!err)
+		err = create(s, device, &o, NULL, NULL);
 	if (err)
 		vgg_session_free(s);
 	else
 		*session = s;
+	return err;
+}
+
+int vgg_session_another(const struct vgg_session *first,
+			struct vgg_session **another)
+{
+	struct vgg_session *s;
+	int err;
+
+	if (first->f32)
+		return -ENOSPC;
+	s = new_session(first->model, first->threads);
+	if (!s)
+		return vgg_fail_memory("a session");
+	s->first = first;
+	err = make_buffers(s);
+	if (!err)
+		err = vgg_int8_another(first->int8, &s->int8);
+	if (err)
+		vgg_session_free(s);
+	else
+		*another = s;
 	return err;
 }
 
@@ -258,7 +356,7 @@ void vgg_session_free(struct vgg_session *s)
 		return;
 	vgg_int8_free(s->int8);
 	vgg_f32_free(s->f32);
-	vgg_threads_free(s->threads);
+	vgg_threads_free(s->own_threads);
 	vgg_plan_clear(&s->plan);
 	free(s->input);
 	free(s->tail[0]);
@@ -268,21 +366,31 @@ void vgg_session_free(struct vgg_session *s)
 	free(s);
 }
 
+static const struct vgg_plan *plan_of(const struct vgg_session *s)
+{
+	return s->first ? &s->first->plan : &s->plan;
+}
+
+unsigned int vgg_session_jobs(const struct vgg_session *s)
+{
+	return s->int8 ? vgg_int8_jobs(s->int8) : 0;
+}
+
 const char *vgg_session_placement(const struct vgg_session *s)
 {
-	return s->plan.summary;
+	return plan_of(s)->summary;
 }
 
 const char *vgg_session_layer_reason(const struct vgg_session *s,
 				     unsigned int layer, bool *on_card)
 {
-	bool integer = layer < s->plan.count;
+	const struct vgg_plan *plan = plan_of(s);
+	bool integer = layer < plan->count;
 
 	if (on_card)
-		*on_card =
-			integer && vgg_plan_uses_card(&s->plan.layers[layer]);
+		*on_card = integer && vgg_plan_uses_card(&plan->layers[layer]);
 	if (integer)
-		return s->plan.layers[layer].reason;
+		return plan->layers[layer].reason;
 	return s->f32 ? "fp32 runs on the CPU" : "floating point";
 }
 
@@ -369,23 +477,22 @@ static int run_f32(struct vgg_session *s, struct vgg_result *r)
 }
 
 /* Callers compiled against an older, shorter struct get what fits it. */
-static int finish(struct vgg_session *s, struct vgg_result *result,
-		  double start)
+int vgg_session_run_loaded(struct vgg_session *s, struct vgg_result *result)
 {
 	struct vgg_result r = { .size = result->size };
 	int err = vgg_check_struct(result->size, "result");
 
 	if (err)
 		return err;
-	r.preprocess_ms = now_ms() - start;
+	r.preprocess_ms = s->load_ms;
 	err = s->int8 ? run_int8(s, &r) : run_f32(s, &r);
 	if (!err)
 		memcpy(result, &r, r.size < sizeof(r) ? r.size : sizeof(r));
 	return err;
 }
 
-int vgg_session_run_tensor(struct vgg_session *s, const float *input,
-			   size_t count, struct vgg_result *result)
+int vgg_session_load_tensor(struct vgg_session *s, const float *input,
+			    size_t count)
 {
 	double start = now_ms();
 	int err = vgg_check_input(s->model, input, count);
@@ -395,13 +502,14 @@ int vgg_session_run_tensor(struct vgg_session *s, const float *input,
 		return err;
 	if (s->f32) {
 		vgg_to_nhwc(&s->model->input, input, s->input);
-		return finish(s, result, start);
+	} else {
+		to = vgg_int8_input(s->int8);
+		if (!to)
+			return -EIO;
+		vgg_quantize_input(s->model, s->threads, input, to);
 	}
-	to = vgg_int8_input(s->int8);
-	if (!to)
-		return -EIO;
-	vgg_quantize_input(s->model, s->threads, input, to);
-	return finish(s, result, start);
+	s->load_ms = now_ms() - start;
+	return 0;
 }
 
 static int takes_images(const struct vgg_session *s)
@@ -413,8 +521,7 @@ static int takes_images(const struct vgg_session *s)
 			"the network does not take images");
 }
 
-int vgg_session_run_image(struct vgg_session *s, const struct vgg_image *image,
-			  struct vgg_result *result)
+int vgg_session_load_image(struct vgg_session *s, const struct vgg_image *image)
 {
 	int channels = s->model->preprocess.channels, c = 0;
 	int64_t n = vgg_shape_count(&s->model->input), i;
@@ -435,11 +542,11 @@ int vgg_session_run_image(struct vgg_session *s, const struct vgg_image *image,
 			to[i] = s->qtable[c][s->pixels[i]];
 		else
 			s->input[i] = s->table[c][s->pixels[i]];
-	return finish(s, result, start);
+	s->load_ms = now_ms() - start;
+	return 0;
 }
 
-int vgg_session_run_file(struct vgg_session *s, const char *path,
-			 struct vgg_result *result)
+int vgg_session_load_file(struct vgg_session *s, const char *path)
 {
 	struct vgg_image *image;
 	int err = takes_images(s);
@@ -448,9 +555,34 @@ int vgg_session_run_file(struct vgg_session *s, const char *path,
 		err = vgg_image_load(path, &image);
 	if (err)
 		return err;
-	err = vgg_session_run_image(s, image, result);
+	err = vgg_session_load_image(s, image);
 	vgg_image_free(image);
 	return vgg_error_at(err, path);
+}
+
+int vgg_session_run_tensor(struct vgg_session *s, const float *input,
+			   size_t count, struct vgg_result *result)
+{
+	int err = vgg_session_load_tensor(s, input, count);
+
+	return err ? err : vgg_session_run_loaded(s, result);
+}
+
+int vgg_session_run_image(struct vgg_session *s, const struct vgg_image *image,
+			  struct vgg_result *result)
+{
+	int err = vgg_session_load_image(s, image);
+
+	return err ? err : vgg_session_run_loaded(s, result);
+}
+
+int vgg_session_run_file(struct vgg_session *s, const char *path,
+			 struct vgg_result *result)
+{
+	int err = vgg_session_load_file(s, path);
+
+	return err ? err :
+		     vgg_error_at(vgg_session_run_loaded(s, result), path);
 }
 
 int vgg_session_preprocess(const struct vgg_session *s,

@@ -14,8 +14,8 @@
 #include "vggaccel.h"
 
 struct apart_counts {
-	unsigned int jobs, prepares, finishes;
-	uint64_t read, written; /* bytes made visible to the CPU, to the card */
+	_Atomic unsigned int jobs, prepares, finishes;
+	_Atomic uint64_t read, written; /* bytes made visible to the CPU, to the card */
 };
 
 int apart_open(const struct vgg_device_options *options,

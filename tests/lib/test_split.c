@@ -7,64 +7,13 @@
 #include <errno.h>
 #include <math.h>
 
-#include "apart.h"
+#include "draw.h"
 #include "net.h"
 #include "plan/plan.h"
 #include "run/int8.h"
 
 #define NETS (test_emulated() ? 5 : 40)
 #define PLANS 5
-
-static int rows_of(const struct vgg_shape *s)
-{
-	return s->rank == 4 ? (int)s->dim[2] : 1;
-}
-
-/* Counts what was drawn, so that the test can't pass without it. */
-struct drawn {
-	int whole, rows, channels, streamed;
-};
-
-/* Somewhere else than as a whole, if the layer can be cut and luck wants it. */
-static void draw_cut(struct vgg_plan_layer *p, const struct vgg_layer *l,
-		     struct drawn *drawn, uint64_t *seed)
-{
-	enum vgg_where where =
-		test_random(seed) & 1 ? VGG_BY_ROWS : VGG_BY_CHANNELS;
-	int grain = vgg_plan_grain(l, where), most;
-
-	if (!grain || test_random(seed) % 4 == 0)
-		return;
-	most = where == VGG_BY_ROWS ? rows_of(&l->out) :
-				      (int)vgg_channels(&l->out);
-	most = (most - 1) / grain;
-	if (!most)
-		return;
-	p->where = where;
-	p->cut = grain * (int)test_random_in(seed, 1, most);
-	*(where == VGG_BY_ROWS ? &drawn->rows : &drawn->channels) += 1;
-}
-
-static void draw_plan(struct vgg_plan *plan, const struct vgg_model *m,
-		      struct drawn *drawn, uint64_t *seed)
-{
-	unsigned int i;
-
-	for (i = 0; i < plan->count; i++) {
-		struct vgg_plan_layer *p = &plan->layers[i];
-		const struct vgg_layer *l = &m->layers[i];
-
-		if (p->free)
-			continue;
-		p->where = test_random(seed) & 1 && !l->cpu_reason ?
-				   VGG_ON_CARD :
-				   VGG_ON_CPU;
-		drawn->whole++;
-		p->streamed = test_random(seed) % 4 == 0;
-		drawn->streamed += p->streamed;
-		draw_cut(p, l, drawn, seed);
-	}
-}
 
 static void quantize(const struct vgg_model *m, const float *x, int8_t *to)
 {
@@ -132,30 +81,6 @@ static void describe(const struct vgg_plan *plan, const struct vgg_model *m)
 	}
 }
 
-static struct vgg_device *open_card(int i)
-{
-	static const struct {
-		const char *order, *text;
-	} ways[] = {
-		{ "program", "local_mib 16\n" },
-		{ "dma-late", "local_mib 1\nonchip_kib 1\n" },
-		{ "mac-late", "local_mib 0\n" },
-		{ "dma-late", "onchip_kib 4\nlocal_mib 64\n" },
-	};
-	struct vgg_device_options o = VGG_INIT(o);
-	char path[256];
-	struct vgg_device *d;
-	FILE *f;
-
-	snprintf(path, sizeof(path), "%s/card", test_tmpdir());
-	f = fopen(path, "w");
-	ASSERT_TRUE(f && fputs(ways[i % 4].text, f) >= 0 && !fclose(f));
-	o.card = path;
-	o.order = ways[i % 4].order;
-	OK(apart_open(&o, &d));
-	return d;
-}
-
 static void free_both(int8_t *b[2])
 {
 	free(b[0]);
@@ -179,7 +104,7 @@ static void check_net(const struct vgg_model *m, struct drawn *drawn,
 	run(d, m, &plan, in, false, want);
 	vgg_device_close(d);
 	for (i = 0; i < PLANS; i++) {
-		d = open_card(i);
+		d = draw_card(i);
 		draw_plan(&plan, m, drawn, seed);
 		run(d, m, &plan, in, test_random(seed) % 5 == 0, got);
 		EXPECT_EQ(0, memcmp(want[0], got[0], n));
@@ -241,7 +166,7 @@ TEST(cuts_that_are_none_are_refused)
 		EXPECT_STREQ(m->layers[0].name, vgg_error_last()->where);
 	}
 	plan.layers[0].where = VGG_BY_ROWS;
-	plan.layers[0].cut = rows_of(&m->layers[0].out);
+	plan.layers[0].cut = (int)m->layers[0].out.dim[2];
 	EXPECT_EQ(-EINVAL, vgg_int8_create(&o, &x));
 	vgg_plan_clear(&plan);
 	vgg_threads_free(o.threads);

@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: MIT
+/* See lanes.h. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "plan/lanes.h"
+#include "util/error.h"
+
+/* Of a plan on card and CPU: one at each, and one on its way in or out. */
+#define IN_FLIGHT 3
+
+void vgg_lanes_take(struct vgg_lanes *lanes, const struct vgg_model *m,
+		    struct vgg_plan *plan)
+{
+	*lanes = (struct vgg_lanes){ .count = 1 };
+	lanes->lane[0].plan = *plan;
+	lanes->lane[0].in_flight = IN_FLIGHT;
+	*plan = (struct vgg_plan){ 0 };
+	vgg_plan_summarize(&lanes->lane[0].plan, m);
+	snprintf(lanes->summary, sizeof(lanes->summary), "%s",
+		 lanes->lane[0].plan.summary);
+}
+
+void vgg_lanes_clear(struct vgg_lanes *lanes)
+{
+	unsigned int i;
+
+	for (i = 0; i < lanes->count; i++)
+		vgg_plan_clear(&lanes->lane[i].plan);
+	lanes->count = 0;
+}
+
+static struct vgg_lane *add_lane(struct vgg_lanes *lanes,
+				 const struct vgg_costs *c,
+				 const struct vgg_stage *stages, unsigned int n)
+{
+	struct vgg_lane *lane = &lanes->lane[lanes->count];
+	double slowest = 0;
+	unsigned int i;
+
+	if (vgg_plan_alloc(&lane->plan, c->model))
+		return NULL;
+	lanes->count++;
+	for (i = 0; i < n; i++) {
+		vgg_stage_place(c, &stages[i], &lane->plan);
+		slowest = fmax(slowest, stages[i].ms);
+	}
+	vgg_plan_summarize(&lane->plan, c->model);
+	lane->rate = 1e3 / slowest;
+	return lane;
+}
+
+static int make_stages(struct vgg_lanes *lanes, const struct vgg_costs *c,
+		       const struct vgg_stream_plan *s)
+{
+	struct vgg_lane *lane = add_lane(lanes, c, s->stage, s->stages);
+
+	if (!lane)
+		return vgg_fail_memory("a plan");
+	lane->in_flight = s->stages + 2;
+	snprintf(lanes->summary, sizeof(lanes->summary),
+		 "%u stage%s, %.3g images/s predicted: %s", s->stages,
+		 s->stages == 1 ? "" : "s", s->stages_rate, lane->plan.summary);
+	return 0;
+}
+
+static int by_rate(const void *a, const void *b)
+{
+	const struct vgg_lane *x = a, *y = b;
+
+	return (x->rate < y->rate) - (x->rate > y->rate);
+}
+
+/* Results leave in order, so while the slowest lane has an image the others must
+ * have room for all that they do meanwhile. */
+static void find_in_flight(struct vgg_lanes *lanes)
+{
+	double slowest = lanes->lane[lanes->count - 1].rate;
+	unsigned int i;
+
+	for (i = 0; i < lanes->count; i++) {
+		struct vgg_lane *l = &lanes->lane[i];
+		double n = ceil(l->rate / slowest) + 2;
+
+		l->in_flight = n < VGG_IN_FLIGHT_MAX ? (unsigned int)n :
+						       VGG_IN_FLIGHT_MAX;
+	}
+}
+
+static int make_whole(struct vgg_lanes *lanes, const struct vgg_costs *c,
+		      const struct vgg_stream_plan *s)
+{
+	const struct vgg_machine *m = c->machine;
+	struct vgg_stage all = { .end = c->count };
+	unsigned int p, n;
+
+	n = (unsigned int)snprintf(
+		lanes->summary, sizeof(lanes->summary),
+		"whole images, %.3g/s predicted:", s->images_rate);
+	for (p = 0; p < m->processors; p++) {
+		all.processor = p;
+		all.ms = vgg_stage_ms(c, p, 0, c->count);
+		if (!isfinite(all.ms))
+			continue;
+		if (!add_lane(lanes, c, &all, 1))
+			return vgg_fail_memory("a plan");
+		if (n < sizeof(lanes->summary))
+			n += (unsigned int)snprintf(
+				lanes->summary + n, sizeof(lanes->summary) - n,
+				"%s %s %.3g", lanes->count > 1 ? "," : "",
+				vgg_stage_processor(m, p), 1e3 / all.ms);
+	}
+	qsort(lanes->lane, lanes->count, sizeof(*lanes->lane), by_rate);
+	find_in_flight(lanes);
+	return 0;
+}
+
+/* Clusters get threads of their own where there are several. */
+static void find_threads(struct vgg_lanes *lanes, const struct vgg_machine *m)
+{
+	unsigned int p;
+
+	if (m->processors <= 2)
+		return;
+	lanes->clusters = m->processors - 1;
+	for (p = 1; p < m->processors; p++)
+		lanes->threads[p - 1] = m->processor[p].threads;
+}
+
+static int plan_stream(struct vgg_lanes *lanes, const struct vgg_costs *c)
+{
+	struct vgg_stream_plan s;
+	int err = vgg_stream_search(c, &s);
+
+	if (err)
+		return err;
+	find_threads(lanes, c->machine);
+	return s.whole_images ? make_whole(lanes, c, &s) :
+				make_stages(lanes, c, &s);
+}
+
+int vgg_lanes_plan(struct vgg_lanes *lanes, const struct vgg_machine *machine,
+		   const struct vgg_model *m)
+{
+	struct vgg_costs c = { 0 };
+	int err = vgg_costs_init(&c, machine, m);
+
+	*lanes = (struct vgg_lanes){ 0 };
+	if (!err)
+		err = plan_stream(lanes, &c);
+	vgg_costs_clear(&c);
+	if (err)
+		vgg_lanes_clear(lanes);
+	return err;
+}
+
+static int make_auto(const struct vgg_device_info *d, const struct vgg_model *m,
+		     int threads, struct vgg_lanes *lanes)
+{
+	struct vgg_machine machine;
+	int err;
+
+	vgg_machine_here(&machine, threads);
+	vgg_machine_set_device(&machine, d);
+	err = vgg_lanes_plan(lanes, &machine, m);
+	vgg_machine_clear(&machine);
+	return err;
+}
+
+int vgg_lanes_make(struct vgg_device *device, const struct vgg_model *m,
+		   enum vgg_split split, int threads, struct vgg_lanes *lanes)
+{
+	struct vgg_device_info d = VGG_INIT(d);
+	struct vgg_plan plan = { 0 };
+	int err = vgg_device_info(device, &d);
+
+	*lanes = (struct vgg_lanes){ 0 };
+	if (err)
+		return err;
+	if (split == VGG_SPLIT_AUTO && !vgg_plan_wins_no_time(&d) &&
+	    m->integer_layers <= VGG_STREAM_STEPS_MAX)
+		return make_auto(&d, m, threads, lanes);
+	err = vgg_plan_make(device, m, split, threads, &plan);
+	if (!err)
+		vgg_lanes_take(lanes, m, &plan);
+	return err;
+}

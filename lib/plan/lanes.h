@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What runs a stream of images here: lanes, each with a plan of its own, which
+ * images take in turn. Stages are one lane, whose images are at different stages
+ * at a time; whole images are one lane for each processor (stream.h).
+ */
+#ifndef VGG_LANES_H
+#define VGG_LANES_H
+
+#include "plan/stream.h"
+
+#define VGG_IN_FLIGHT_MAX 16
+
+struct vgg_lane {
+	struct vgg_plan plan;
+	double rate; /* images a second, predicted; 0: unknown */
+	/* Images that keep it busy while others are pushed and pulled, in the
+	 * order in which they came. */
+	unsigned int in_flight;
+};
+
+struct vgg_lanes {
+	struct vgg_lane lane[VGG_SHARERS_MAX]; /* the fastest first */
+	unsigned int count;
+	/* Threads of the processors 1 and up that plans name; 0: all threads
+	 * together, whatever they name. */
+	int threads[VGG_SHARERS_MAX];
+	unsigned int clusters;
+	char summary[256];
+};
+
+/*
+ * For this machine and its device. AUTO: the better one of stages and whole
+ * images; on a simulated card that isn't paced, and for other splits, the plan
+ * that latency would have. Errors are vgg_plan_make()'s.
+ */
+int vgg_lanes_make(struct vgg_device *device, const struct vgg_model *m,
+		   enum vgg_split split, int threads, struct vgg_lanes *lanes);
+/* The better one of stages and whole images, for any machine. */
+int vgg_lanes_plan(struct vgg_lanes *lanes, const struct vgg_machine *machine,
+		   const struct vgg_model *m);
+/* One lane with this plan, which is taken. */
+void vgg_lanes_take(struct vgg_lanes *lanes, const struct vgg_model *m,
+		    struct vgg_plan *plan);
+void vgg_lanes_clear(struct vgg_lanes *lanes);
+
+#endif
