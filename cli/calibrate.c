@@ -51,9 +51,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 static const struct argp argp = {
 	.options = options,
 	.parser = parse,
-	.doc = "Measures the CPU's kernels on the layers of a model, and what "
-	       "a job of the card costs this host, and keeps the times for "
-	       "plans.",
+	.doc = "Measures the CPU's kernels on the layers of a model, what a "
+	       "job of the card costs this host and how fast its link is, and "
+	       "keeps that for plans.",
 	.children = common_options,
 };
 
@@ -82,7 +82,7 @@ static int calibrate_main(struct cli *cli, int argc, char **argv)
 
 const struct verb verb_calibrate = {
 	.name = "calibrate",
-	.summary = "measure the CPU, for plans",
+	.summary = "measure the CPU and the link, for plans",
 	.argp = &argp,
 	.run = calibrate_main,
 };

@@ -513,6 +513,13 @@ static json_t *pack_stream(const struct vgg_plan_info *i)
 			 "bound_per_second", number(i->bound));
 }
 
+static json_t *pack_link(uint32_t from_host, uint32_t to_host,
+			 const char *source)
+{
+	return json_pack("{s:i, s:i, s:s}", "from_host_mbps", (int)from_host,
+			 "to_host_mbps", (int)to_host, "source", source);
+}
+
 static void json_calibrate(const struct cli *cli,
 			   const struct vgg_calibrate_info *c)
 {
@@ -524,6 +531,13 @@ static void json_calibrate(const struct cli *cli,
 	json_object_set_new(doc, "guessed_ms", number(c->guessed_ms));
 	json_object_set_new(doc, "job_ms",
 			    c->job_ms > 0 ? number(c->job_ms) : json_null());
+	if (c->from_host_mbps)
+		json_object_set_new(doc, "link",
+				    pack_link(c->from_host_mbps,
+					      c->to_host_mbps, "measured"));
+	else
+		json_object_set_new(doc, "link", json_null());
+	json_object_set_new(doc, "link_text", text(c->link));
 	print(doc);
 }
 
@@ -551,6 +565,11 @@ static void json_plan(const struct cli *cli, const struct out_plan *plan)
 	json_object_set_new(doc, "slowest",
 			    text(plan->layers[i->slowest].info.name));
 	json_object_set_new(doc, "link_bytes", integer(i->link_bytes));
+	json_object_set_new(doc, "link",
+			    i->card ?
+				    pack_link(i->from_host_mbps,
+					      i->to_host_mbps, i->link_source) :
+				    json_null());
 	json_object_set_new(doc, "local_used", integer(i->local_used));
 	json_object_set_new(doc, "local_free", integer(i->local_free));
 	json_object_set_new(doc, "stream", pack_stream(i));

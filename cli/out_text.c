@@ -640,6 +640,8 @@ static void text_calibrate(const struct cli *cli,
 	     c->guessed_ms);
 	if (c->job_ms > 0)
 		pair("a job", "%.3g ms of this host's time", c->job_ms);
+	if (*c->link)
+		pair("link", "%s", c->link);
 	pair("kept in", "%s", c->path);
 }
 
@@ -752,7 +754,8 @@ static void text_plan(const struct cli *cli, const struct out_plan *plan)
 		pair("on board", "%s of weights, room for %s more",
 		     text_si((double)i->local_used, "B", a),
 		     text_si((double)i->local_free, "B", b));
-		pair("link", "%s an image", bytes_text(i->link_bytes, a));
+		pair("link", "%s an image; %s", bytes_text(i->link_bytes, a),
+		     i->link);
 	}
 	print_stream(i);
 	if (plan->saved)

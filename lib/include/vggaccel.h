@@ -560,11 +560,17 @@ struct vgg_calibrate_info {
 	double guessed_ms;	/* what would have been guessed */
 	double job_ms;		/* submitting an empty job and learning of its
 				 * end; 0 without a card */
+	/* What the card reads from the host's memory and writes to it, 10^6 bytes
+	 * per second; 0: not measured. */
+	uint32_t from_host_mbps, to_host_mbps;
+	char link[160];		/* the same as text, or why not; "" without a
+				 * card */
 };
 
 /* Measures the CPU's kernels on the layers of a model: whole and in parts, by rows
  * and by channels, all threads together and each cluster by itself; and what a job
- * of the device costs this host. Plans made from then on use the times, which are
+ * of the device costs this host; and the speed of the link to a card that keeps
+ * real time. Plans made from then on use the times, which are
  * kept in a file in the user's cache folder until CPUs, kernels, threads or
  * version change; see vggctl-calibrate(1). options and info may be NULL.
  * MODEL_PRECISION without an integer form, FILE_IO, INTERRUPTED. */
@@ -592,6 +598,12 @@ struct vgg_plan_info {
 	 * the work could give. 0: not known. */
 	double stages_rate, images_rate, bound;
 	const char *stages;	/* "2x A72: conv1..conv4, 70.9 ms; card: ..." */
+	/* Speeds of the link as the plan has them, 10^6 bytes per second, from
+	 * and to the host's memory; 0 without a card. */
+	uint32_t from_host_mbps, to_host_mbps;
+	const char *link_source; /* "registers" of the card or its profile,
+				  * "supposed" (what_if), "measured"; "" */
+	const char *link;	/* the same as text, "800 MB/s, measured" */
 };
 int vgg_plan_info(const struct vgg_plan *plan, struct vgg_plan_info *info);
 

@@ -184,12 +184,31 @@ static int64_t card_made(const struct vgg_layer *l, struct vgg_place_of where,
  * Commands.
  */
 struct traffic {
-	uint64_t local, host;
+	uint64_t local, read,
+		written; /* the latter two: of the host's memory */
 };
 
-static void add_bytes(struct traffic *t, bool local, uint64_t bytes)
+static void add_read(struct traffic *t, bool local, uint64_t bytes)
 {
-	*(local ? &t->local : &t->host) += bytes;
+	*(local ? &t->local : &t->read) += bytes;
+}
+
+static void add_written(struct traffic *t, bool local, uint64_t bytes)
+{
+	*(local ? &t->local : &t->written) += bytes;
+}
+
+/* One way after the other, as the cycle model has it. What is written counts as
+ * the bytes that could be read meanwhile, so that of two equal speeds the sum is
+ * the model's to the cycle. */
+static uint64_t link_cycles(const struct vgg_machine_card *c,
+			    const struct traffic *t)
+{
+	uint64_t written =
+		vgg_timing_div_up(t->written * c->link_mbps, c->back_mbps);
+
+	return vgg_timing_transfer(t->read + written, c->clock_khz,
+				   c->link_mbps);
 }
 
 static uint64_t command(const struct vgg_machine_card *c, uint64_t compute,
@@ -198,14 +217,16 @@ static uint64_t command(const struct vgg_machine_card *c, uint64_t compute,
 	return vgg_timing_command(
 		c->command_cycles, compute,
 		vgg_timing_transfer(t->local, c->clock_khz, c->local_mbps),
-		vgg_timing_transfer(t->host, c->clock_khz, c->link_mbps));
+		link_cycles(c, t));
 }
 
 /* Between on-board and host memory. */
-static uint64_t copy(const struct vgg_machine_card *c, int64_t bytes)
+static uint64_t copy(const struct vgg_machine_card *c, int64_t bytes,
+		     bool to_host)
 {
-	const struct traffic t = { (uint64_t)bytes, (uint64_t)bytes };
+	struct traffic t = { .local = (uint64_t)bytes };
 
+	*(to_host ? &t.written : &t.read) = (uint64_t)bytes;
 	return command(c, 0, &t);
 }
 
@@ -252,14 +273,14 @@ struct memory {
 static uint64_t compute(const struct vgg_machine_card *c, struct part p,
 			struct memory on_board, uint64_t *link)
 {
-	struct traffic t = { 0, 0 };
+	struct traffic t = { 0 };
 
 	vgg_timing_conv_traffic((uint64_t)c->onchip_kib * 1024, &p.input,
 				&p.weights);
-	add_bytes(&t, on_board.input, p.input);
-	add_bytes(&t, on_board.weights, p.weights);
-	add_bytes(&t, on_board.output, p.output);
-	*link += t.host;
+	add_read(&t, on_board.input, p.input);
+	add_read(&t, on_board.weights, p.weights);
+	add_written(&t, on_board.output, p.output);
+	*link += t.read + t.written;
 	return command(c,
 		       vgg_timing_mac(p.pixels, p.channels, p.taps, c->mac_rows,
 				      c->mac_cols),
@@ -329,7 +350,7 @@ static void add_export(const struct vgg_costs *c, int64_t bytes,
 
 	if (!bytes) /* there may be no card */
 		return;
-	cycles = job_cycles(card) + copy(card, bytes);
+	cycles = job_cycles(card) + copy(card, bytes, true);
 	cost->cycles += cycles;
 	cost->link_bytes += (uint64_t)bytes;
 	cost->gather_ms += to_ms(c->machine, cycles) + c->machine->job_ms;
@@ -352,7 +373,7 @@ static void add_card(const struct vgg_costs *c, const struct vgg_step *s,
 
 	cost->link_bytes += (uint64_t)in;
 	if (in) /* with a FENCE */
-		cycles += copy(card, in) + card->command_cycles;
+		cycles += copy(card, in, false) + card->command_cycles;
 	cycles +=
 		compute(card, part_of(l, s->here), on_board, &cost->link_bytes);
 	cost->cycles += cycles;

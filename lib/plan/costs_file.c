@@ -126,17 +126,39 @@ static void read_layer(struct vgg_machine *m, const char *key, json_t *layer,
 		vgg_machine_add(m, key, processor, &cost);
 }
 
+/* A speed in MB/s; 0 if it is none. */
+static uint32_t read_speed(const json_t *card, const char *name)
+{
+	double mbps = json_number_value(json_object_get(card, name));
+
+	return mbps >= 1 && mbps < 1e9 ? (uint32_t)mbps : 0;
+}
+
+static void read_card(struct vgg_machine *m, const char *key,
+		      const json_t *card)
+{
+	struct vgg_measured_card c = {
+		.job_ms = json_number_value(json_object_get(card, "job_ms")),
+		.link_mbps = read_speed(card, "from_host_mbps"),
+		.back_mbps = read_speed(card, "to_host_mbps"),
+	};
+
+	if (strlen(key) >= VGG_KEY_SIZE)
+		return;
+	memcpy(c.key, key, strlen(key));
+	vgg_machine_add_card(m, &c);
+}
+
 static void read_all(struct vgg_machine *m, json_t *o)
 {
 	json_t *processors = json_object_get(o, "processors"), *p, *layer;
-	const json_t *job = json_object_get(o, "job_ms");
+	json_t *cards = json_object_get(o, "cards"), *card;
 	const char *key;
 	size_t i;
 
 	if (json_integer_value(json_object_get(o, "vggaccel_costs")) != VERSION)
 		return;
-	if (json_number_value(job) > 0)
-		m->job_ms = json_number_value(job);
+	json_object_foreach(cards, key, card) read_card(m, key, card);
 	json_array_foreach(processors, i, p)
 	{
 		if (i >= m->processors)
@@ -197,6 +219,26 @@ static json_t *pack_processor(const struct vgg_machine *m,
 	return layers;
 }
 
+static json_t *pack_cards(const struct vgg_machine *m)
+{
+	json_t *cards = json_object();
+	size_t i;
+
+	for (i = 0; i < m->n_cards; i++) {
+		const struct vgg_measured_card *c = &m->cards[i];
+		json_t *card = json_pack("{s:f}", "job_ms", c->job_ms);
+
+		if (c->link_mbps) {
+			json_object_set_new(card, "from_host_mbps",
+					    json_integer(c->link_mbps));
+			json_object_set_new(card, "to_host_mbps",
+					    json_integer(c->back_mbps));
+		}
+		json_object_set_new(cards, c->key, card);
+	}
+	return cards;
+}
+
 static json_t *pack(const struct vgg_machine *m)
 {
 	json_t *processors = json_array();
@@ -206,8 +248,8 @@ static json_t *pack(const struct vgg_machine *m)
 
 	for (i = 0; i < m->processors; i++)
 		json_array_append_new(processors, pack_processor(m, i));
-	o = json_pack("{s:i, s:s, s:f, s:o}", "vggaccel_costs", VERSION,
-		      "machine", text ? text : "", "job_ms", m->job_ms,
+	o = json_pack("{s:i, s:s, s:o, s:o}", "vggaccel_costs", VERSION,
+		      "machine", text ? text : "", "cards", pack_cards(m),
 		      "processors", processors);
 	free(text);
 	return o;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Measured times of layers, kept from one process to the next: a JSON file in
+ * Measured times of layers and cards, kept from one process to the next: a JSON file in
  * the user's cache folder ($XDG_CACHE_HOME/vggaccel, else ~/.cache/vggaccel)
  * whose name is a hash of what they depend on: CPUs, kernels, threads and the
  * library's version. VGG_COSTS in the environment names another file; empty:

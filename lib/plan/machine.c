@@ -6,9 +6,7 @@
 
 #include "kernels/kernels.h"
 #include "plan/machine.h"
-#include "timing.h"
 #include "util/error.h"
-#include "vggsim.h"
 
 struct vgg_extent vgg_extent_of(const struct vgg_shape *s)
 {
@@ -156,61 +154,7 @@ void vgg_machine_clear(struct vgg_machine *m)
 	free(m->measured);
 	m->measured = NULL;
 	m->n_measured = 0;
-}
-
-/*
- * Cards.
- */
-void vgg_machine_set_device(struct vgg_machine *m,
-			    const struct vgg_device_info *d)
-{
-	m->has_card = d->kind != VGG_DEVICE_CPU && d->clock_khz &&
-		      d->mac_rows && d->mac_cols;
-	m->card = (struct vgg_machine_card){
-		.mac_rows = d->mac_rows,
-		.mac_cols = d->mac_cols,
-		.clock_khz = d->clock_khz,
-		.onchip_kib = d->onchip_kib,
-		/* A card that says nothing is slow, not infinitely fast. */
-		.local_mbps = d->local_mbps ? d->local_mbps : 1,
-		.link_mbps = d->link_mbps ? d->link_mbps : 1,
-		.link_gen = d->link_gen,
-		.link_lanes = d->link_lanes,
-		.job_cycles = d->job_cycles,
-		.command_cycles = d->command_cycles,
-		.local_free = d->local_free,
-	};
-}
-
-static void set_card(struct vgg_machine *m, const struct vgg_card *card)
-{
-	m->has_card = true;
-	m->card = (struct vgg_machine_card){
-		.mac_rows = card->mac_rows,
-		.mac_cols = card->mac_cols,
-		.clock_khz = card->clock_khz,
-		.onchip_kib = card->onchip_kib,
-		.local_mbps = card->local_mbps,
-		.link_mbps =
-			vgg_timing_link_mbps(card->pcie_gen, card->pcie_lanes),
-		.link_gen = card->pcie_gen,
-		.link_lanes = card->pcie_lanes,
-		.job_cycles = card->job_cycles,
-		.command_cycles = card->command_cycles,
-		.local_free = (uint64_t)card->local_mib << 20,
-	};
-}
-
-int vgg_machine_set_profile(struct vgg_machine *m, const char *path)
-{
-	struct vgg_card card;
-	char text[400];
-
-	vgg_card_default(&card);
-	if (path && vgg_card_load(&card, path, text, sizeof(text)))
-		return vgg_fail(BAD_ARGUMENT, path,
-				"see firmware-sim/cards for examples", "%s",
-				text);
-	set_card(m, &card);
-	return 0;
+	free(m->cards);
+	m->cards = NULL;
+	m->n_cards = 0;
 }

@@ -40,9 +40,18 @@ struct vgg_cpu_cost {
 	bool guessed;
 };
 
+enum vgg_link_source {
+	VGG_LINK_REGISTERS, /* the card or its profile says so */
+	VGG_LINK_SUPPOSED,  /* a what-if */
+	VGG_LINK_MEASURED,
+};
+
 struct vgg_machine_card {
 	uint32_t mac_rows, mac_cols, clock_khz, onchip_kib;
-	uint32_t local_mbps, link_mbps; /* 10^6 bytes per second */
+	uint32_t local_mbps; /* 10^6 bytes per second */
+	uint32_t link_mbps;  /* from the host; see vgg_machine_set_link() */
+	uint32_t back_mbps;  /* to the host */
+	enum vgg_link_source link_source;
 	uint32_t link_gen, link_lanes;
 	uint32_t job_cycles, command_cycles;
 	uint64_t local_free; /* bytes of on-board memory */
@@ -60,6 +69,13 @@ struct vgg_measured {
 	struct vgg_cpu_cost cost;
 };
 
+/* Of one card, as vgg_calibrate() measured it; 0: what could not be. */
+struct vgg_measured_card {
+	char key[VGG_KEY_SIZE]; /* see vgg_card_key() */
+	double job_ms;
+	uint32_t link_mbps, back_mbps;
+};
+
 struct vgg_machine {
 	char name[64];
 	bool has_card;
@@ -69,6 +85,8 @@ struct vgg_machine {
 	struct vgg_processor processor[VGG_PROCESSORS_MAX];
 	struct vgg_measured *measured; /* owned */
 	size_t n_measured;
+	struct vgg_measured_card *cards; /* owned */
+	size_t n_cards;
 };
 
 /* This machine's CPU with `threads` threads (0: all), without a card; with what
@@ -78,7 +96,10 @@ void vgg_machine_here(struct vgg_machine *m, int threads);
 void vgg_machine_rk3399(struct vgg_machine *m);
 void vgg_machine_clear(struct vgg_machine *m);
 
-/* The card of a device; none if that is the CPU. */
+/*
+ * The card of a device; none if that is the CPU. Its registers say what it is;
+ * what was measured of this very card is better known than by them.
+ */
 void vgg_machine_set_device(struct vgg_machine *m,
 			    const struct vgg_device_info *d);
 /* A card profile, see firmware-sim/cards; NULL: the default one.
@@ -91,6 +112,18 @@ int vgg_machine_set_profile(struct vgg_machine *m, const char *path);
  * names what is wrong.
  */
 int vgg_machine_what_if(struct vgg_machine *m, const char *text);
+/* Speeds of what the card reads from the host's memory and writes to it, 0 for
+ * the slowest there is: a card that says nothing is slow, not infinitely fast. */
+void vgg_machine_set_link(struct vgg_machine *m, uint32_t from_host,
+			  uint32_t to_host, enum vgg_link_source source);
+/* What identifies a card, as far as its link's speed depends on it: kind, name,
+ * place, link, clock and memory. Returns text. */
+const char *vgg_card_key(const struct vgg_device_info *d,
+			 char text[VGG_KEY_SIZE]);
+/* Replaces what is there of this card, but for what is 0. BAD_ARGUMENT if it
+ * makes no sense. */
+int vgg_machine_add_card(struct vgg_machine *m,
+			 const struct vgg_measured_card *card);
 
 /*
  * What identifies a layer's cost: operator, shapes, window, pool; not its

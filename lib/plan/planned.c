@@ -19,7 +19,7 @@ struct planned {
 	struct vgg_machine machine;
 	double all_card_ms, all_cpu_ms;
 	struct vgg_stream_plan stream;
-	char machine_text[96], card_text[160];
+	char machine_text[96], card_text[160], link_text[96];
 	char *stages_text;
 };
 
@@ -66,6 +66,29 @@ static int make_machine(struct vgg_device *device,
 	return err;
 }
 
+/* Where the speed of a link is from. */
+static const struct {
+	const char *name, *text;
+} sources[] = {
+	[VGG_LINK_REGISTERS] = { "registers", "as the card says" },
+	[VGG_LINK_SUPPOSED] = { "supposed", "supposed" },
+	[VGG_LINK_MEASURED] = { "measured", "measured" },
+};
+
+static void describe_link(struct planned *p)
+{
+	const struct vgg_machine_card *c = &p->machine.card;
+	const char *source = sources[c->link_source].text;
+
+	if (c->link_mbps == c->back_mbps)
+		snprintf(p->link_text, sizeof(p->link_text), "%u MB/s, %s",
+			 c->link_mbps, source);
+	else
+		snprintf(p->link_text, sizeof(p->link_text),
+			 "%u MB/s from the host, %u MB/s to it, %s",
+			 c->link_mbps, c->back_mbps, source);
+}
+
 static void describe_machine(struct planned *p)
 {
 	const struct vgg_machine *m = &p->machine;
@@ -84,9 +107,10 @@ static void describe_machine(struct planned *p)
 			 (double)c->local_free / (1 << 20),
 			 c->local_mbps / 1e3);
 	snprintf(p->card_text, sizeof(p->card_text),
-		 "%u x %u MACs at %u MHz, %s, %u KiB on chip, link %u MB/s",
-		 c->mac_rows, c->mac_cols, c->clock_khz / 1000, memory,
-		 c->onchip_kib, c->link_mbps);
+		 "%u x %u MACs at %u MHz, %s, %u KiB on chip", c->mac_rows,
+		 c->mac_cols, c->clock_khz / 1000, memory, c->onchip_kib);
+	if (m->has_card)
+		describe_link(p);
 }
 
 /*
@@ -224,6 +248,19 @@ int vgg_plan_save(const struct vgg_plan *plan, const char *path)
 /*
  * Describing.
  */
+static void fill_link(const struct planned *p, struct vgg_plan_info *i)
+{
+	const struct vgg_machine_card *c = &p->machine.card;
+
+	i->link = p->link_text;
+	i->link_source = "";
+	if (!p->machine.has_card)
+		return;
+	i->link_source = sources[c->link_source].name;
+	i->from_host_mbps = c->link_mbps;
+	i->to_host_mbps = c->back_mbps;
+}
+
 int vgg_plan_info(const struct vgg_plan *plan, struct vgg_plan_info *info)
 {
 	const struct planned *p = of(plan);
@@ -255,6 +292,7 @@ int vgg_plan_info(const struct vgg_plan *plan, struct vgg_plan_info *info)
 	i.images_rate = p->stream.images_rate;
 	i.bound = isfinite(p->stream.bound) ? p->stream.bound : 0;
 	i.stages = p->stages_text;
+	fill_link(p, &i);
 	memcpy(info, &i, i.size < sizeof(i) ? i.size : sizeof(i));
 	return 0;
 }

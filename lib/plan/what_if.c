@@ -92,9 +92,11 @@ static int set_lanes(struct vgg_machine_card *c, const char *item, uint32_t n)
 	return 0;
 }
 
-static int set(struct vgg_machine_card *c, const char *item, unsigned int name,
+static int set(struct vgg_machine *m, const char *item, unsigned int name,
 	       uint32_t n)
 {
+	struct vgg_machine_card *c = &m->card;
+
 	switch ((enum unknown)name) {
 	case GEN:
 		c->link_gen = n;
@@ -102,7 +104,7 @@ static int set(struct vgg_machine_card *c, const char *item, unsigned int name,
 	case LANES:
 		return set_lanes(c, item, n);
 	case LINK:
-		c->link_mbps = n;
+		vgg_machine_set_link(m, n, n, VGG_LINK_SUPPOSED);
 		return 0;
 	case CLOCK:
 		c->clock_khz = n * 1000;
@@ -122,12 +124,13 @@ static int set(struct vgg_machine_card *c, const char *item, unsigned int name,
 	return 0;
 }
 
-static int set_item(struct vgg_machine_card *c, const char *item)
+static int set_item(struct vgg_machine *m, const char *item)
 {
+	struct vgg_machine_card *c = &m->card;
 	size_t length = strcspn(item, "=");
 	const char *rest;
 	unsigned int i;
-	uint32_t n;
+	uint32_t n, link;
 	int err;
 
 	for (i = 0; i < NAMES; i++)
@@ -143,11 +146,12 @@ static int set_item(struct vgg_machine_card *c, const char *item)
 				names[i].name, names[i].min, names[i].max);
 	if (i == MACS)
 		return set_macs(c, item, n, rest);
-	err = set(c, item, i, n);
-	if (!err && (i == GEN || i == LANES))
-		c->link_mbps =
-			vgg_timing_link_mbps(c->link_gen ? c->link_gen : 1,
-					     c->link_lanes ? c->link_lanes : 1);
+	err = set(m, item, i, n);
+	if (!err && (i == GEN || i == LANES)) {
+		link = vgg_timing_link_mbps(c->link_gen ? c->link_gen : 1,
+					    c->link_lanes ? c->link_lanes : 1);
+		vgg_machine_set_link(m, link, link, VGG_LINK_SUPPOSED);
+	}
 	return err;
 }
 
@@ -163,7 +167,7 @@ int vgg_machine_what_if(struct vgg_machine *m, const char *text)
 			return refuse(text, "this is no property of a card");
 		memcpy(item, text, n);
 		item[n] = 0;
-		err = set_item(&m->card, item);
+		err = set_item(m, item);
 		if (!text[n])
 			break;
 		text += n + 1;

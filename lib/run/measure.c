@@ -9,16 +9,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "plan/costs_file.h"
 #include "run/int8_parts.h"
+#include "run/measure.h"
 #include "util/error.h"
-#include "vggaccel_hw.h"
 
 #define ROUNDS 5
 #define ROUNDS_MAX 1000
-#define JOBS 50
 /* Shares of a layer, in eighths; the last is all of it. */
 static const int shares[] = { 1, 2, 4, 6, 8 };
 #define SHARES ((int)(sizeof(shares) / sizeof(*shares)))
@@ -35,27 +33,6 @@ struct measuring {
 	int rounds;
 	unsigned int done, total; /* rounds of all processors */
 };
-
-static double now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
-}
-
-static int by_value(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
-
-static double median(double *v, int n)
-{
-	qsort(v, (size_t)n, sizeof(*v), by_value);
-	return (v[(n - 1) / 2] + v[n / 2]) / 2;
-}
 
 static double *at(const struct measuring *m, unsigned int layer, int kind,
 		  int share)
@@ -102,9 +79,9 @@ static void run_round(struct measuring *m, int kind, int share, int round)
 		if (vgg_layer_is_free(l))
 			continue;
 		r = range_of(l, kind, share, &n);
-		start = now_ms();
+		start = vgg_now_ms();
 		vgg_int8_run_cpu(m->x, i, &r);
-		at(m, i, kind, share)[round] = now_ms() - start;
+		at(m, i, kind, share)[round] = vgg_now_ms() - start;
 	}
 }
 
@@ -137,7 +114,7 @@ static void make_curve(const struct measuring *m, unsigned int i, int kind,
 	c->count = 0;
 	for (share = 0; share < SHARES; share++) {
 		range_of(l, kind, share, &n);
-		ms = median(at(m, i, kind, share), m->rounds);
+		ms = vgg_median(at(m, i, kind, share), m->rounds);
 		ms = ms > 1e-6 ? ms : 1e-6;
 		if (c->count && n <= c->n[c->count - 1])
 			continue;
@@ -260,57 +237,6 @@ static int measure_cpu(struct measuring *m)
 }
 
 /*
- * A job.
- */
-static int time_job(struct vgg_device *d, const struct vgg_job *job,
-		    const struct vgg_device_info *info, double *ms)
-{
-	struct vgg_completion c = VGG_INIT(c);
-	double start = now_ms();
-	uint64_t ticket;
-	int err = vgg_submit(d, job, &ticket);
-
-	if (!err)
-		err = vgg_wait(d, ticket, &c);
-	*ms = now_ms() - start - (double)c.cycles / info->clock_khz;
-	return err;
-}
-
-/* An empty one; what the card's own time is of it is left out if the card takes
- * that time. */
-static int measure_job(struct vgg_device *d, double *ms)
-{
-	struct vgg_device_info info = VGG_INIT(info);
-	struct vgg_job job = VGG_INIT(job);
-	struct vgg_buffer *b = NULL;
-	struct vgg_stream s;
-	double times[JOBS];
-	int err = vgg_device_info(d, &info), i;
-
-	if (err || info.kind == VGG_DEVICE_CPU)
-		return err;
-	if ((info.kind == VGG_DEVICE_SIM || info.simulated) && !info.paced)
-		info.clock_khz = UINT32_MAX;
-	err = vgg_buffer_create(d, VGG_CMD_SIZE, VGG_BUFFER_HOST, &b);
-	if (!err)
-		err = vgg_stream_begin(&s, b);
-	if (!err)
-		err = vgg_stream_end(&s, 0);
-	if (!err) {
-		job.stream = vgg_buffer_address(b);
-		job.stream_bytes = VGG_CMD_SIZE;
-	}
-	for (i = 0; !err && i < JOBS; i++)
-		err = time_job(d, &job, &info, &times[i]);
-	vgg_buffer_destroy(b);
-	if (!err) {
-		*ms = median(times, JOBS);
-		*ms = *ms > 0 ? *ms : 0;
-	}
-	return err;
-}
-
-/*
  * All of it.
  */
 static double sum_of(const struct vgg_machine *machine,
@@ -341,6 +267,32 @@ static unsigned int count_shapes(const struct vgg_machine *m)
 	return n;
 }
 
+static int measure_card(struct vgg_machine *machine, struct vgg_device *device,
+			struct vgg_calibrate_info *info)
+{
+	struct vgg_card_times times = { 0 };
+	struct vgg_device_info d = VGG_INIT(d);
+	struct vgg_measured_card card = { 0 };
+	int err = vgg_device_info(device, &d);
+
+	if (!err)
+		err = vgg_measure_card(device, &d, &times);
+	if (err || d.kind == VGG_DEVICE_CPU)
+		return err;
+	if (*times.why_no_link)
+		snprintf(info->link, sizeof(info->link), "not measured: %s",
+			 times.why_no_link);
+	else
+		snprintf(info->link, sizeof(info->link),
+			 "%u MB/s from the host, %u MB/s to it",
+			 times.from_host_mbps, times.to_host_mbps);
+	info->job_ms = card.job_ms = times.job_ms;
+	info->from_host_mbps = card.link_mbps = times.from_host_mbps;
+	info->to_host_mbps = card.back_mbps = times.to_host_mbps;
+	vgg_card_key(&d, card.key);
+	return vgg_machine_add_card(machine, &card);
+}
+
 static int measure(struct measuring *m, struct vgg_device *device,
 		   struct vgg_calibrate_info *info)
 {
@@ -356,9 +308,7 @@ static int measure(struct measuring *m, struct vgg_device *device,
 	info->guessed_ms = sum_of(&guess, m->model);
 	err = measure_cpu(m);
 	if (!err && device)
-		err = measure_job(device, &info->job_ms);
-	if (!err && info->job_ms > 0)
-		m->machine->job_ms = info->job_ms;
+		err = measure_card(m->machine, device, info);
 	if (!err)
 		err = vgg_costs_write(m->machine, path);
 	info->ms = sum_of(m->machine, m->model);

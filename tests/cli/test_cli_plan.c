@@ -81,8 +81,9 @@ TEST(what_if_and_profiles_change_the_plan)
 	json_t *none = plan_json("--machine rk3399 --device cpu");
 
 	EXPECT_TRUE(number_of(large, "ms") < number_of(small, "ms"));
-	EXPECT_CONTAINS(json_string_value(json_object_get(large, "card")),
-			"link 6304 MB/s");
+	EXPECT_NEAR(6304,
+		    number_of(json_object_get(large, "link"), "from_host_mbps"),
+		    1e-9);
 	EXPECT_TRUE(json_is_null(json_object_get(none, "card")));
 	EXPECT_TRUE(json_is_null(json_object_get(none, "all_card_ms")));
 	EXPECT_NEAR(number_of(none, "ms"), number_of(none, "all_cpu_ms"), 1e-6);
@@ -187,7 +188,7 @@ TEST(saved_plans_run)
 TEST_TIMEOUT(calibration_is_told_and_used, 120)
 {
 	struct ran r;
-	json_t *doc;
+	json_t *doc, *link;
 
 	setenv("VGG_COSTS", in_tmp("costs.json"), 1);
 	r = vggctl("calibrate --rounds 1 --threads 1 --device sim");
@@ -195,14 +196,31 @@ TEST_TIMEOUT(calibration_is_told_and_used, 120)
 	EXPECT_CONTAINS(r.out, " shapes measured\n");
 	EXPECT_CONTAINS(r.out, "the guess was");
 	EXPECT_CONTAINS(r.out, "a job");
+	EXPECT_CONTAINS(r.out, "\nlink          not measured: the card is ");
 	EXPECT_CONTAINS(r.out, "costs.json\n");
 	ran_free(&r);
 	doc = plan_json("--device sim --threads 1");
 	EXPECT_TRUE(json_is_false(json_object_get(doc, "guessed")));
+	link = json_object_get(doc, "link");
+	EXPECT_STREQ("registers",
+		     json_string_value(json_object_get(link, "source")));
 	json_decref(doc);
+	r = vggctl("calibrate --rounds 1 --threads 1 --device sim --pace");
+	EXPECT_CONTAINS(r.out, "MB/s from the host, ");
+	ran_free(&r);
+	doc = plan_json("--device sim --threads 1");
+	link = json_object_get(doc, "link");
+	EXPECT_STREQ("measured",
+		     json_string_value(json_object_get(link, "source")));
+	EXPECT_TRUE(number_of(link, "to_host_mbps") > 0);
+	json_decref(doc);
+	r = vggctl("plan --device sim --threads 1");
+	EXPECT_CONTAINS(r.out, " MB/s, measured\n");
+	ran_free(&r);
 	r = vggctl("calibrate --json --rounds 1 --threads 1 --device cpu");
 	doc = json_loads(r.out, 0, NULL);
 	EXPECT_TRUE(json_is_null(json_object_get(doc, "job_ms")));
+	EXPECT_TRUE(json_is_null(json_object_get(doc, "link")));
 	EXPECT_TRUE(number_of(doc, "ms") > 0);
 	json_decref(doc);
 	ran_free(&r);

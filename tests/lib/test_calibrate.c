@@ -2,11 +2,13 @@
 /* Measured times: where they lie, who uses them, and what a damaged file does. */
 #include <errno.h>
 #include <glob.h>
+#include <math.h>
 
 #include "net.h"
 #include "plan/costs_file.h"
 #include "plan/plan.h"
 #include "run/int8.h"
+#include "run/measure.h"
 
 static int calibrate(const struct vgg_model *m, int threads,
 		     struct vgg_calibrate_info *info)
@@ -103,11 +105,14 @@ TEST_TIMEOUT(a_damaged_file_is_none, 120)
 		"[[32, 1]]}}]}",
 		"{\"vggaccel_costs\": 1, \"processors\": [{\"x\": {\"rows\": "
 		"[[2, 1], [1, 1]], \"channels\": []}, \"y\": 3}, 4, 5, 6]}",
+		"{\"vggaccel_costs\": 1, \"cards\": [1, 2]}",
+		"{\"vggaccel_costs\": 1, \"cards\": {\"x\": 3, \"y\": "
+		"{\"job_ms\": -1}, \"z\": {\"to_host_mbps\": 5}}}",
 	};
 	struct vgg_model *m = begin();
 	struct vgg_calibrate_info info = VGG_INIT(info);
 	struct vgg_machine machine;
-	size_t i;
+	size_t i, k;
 
 	OK(calibrate(m, 1, &info));
 	for (i = 0; i < sizeof(damaged) / sizeof(*damaged); i++) {
@@ -116,6 +121,10 @@ TEST_TIMEOUT(a_damaged_file_is_none, 120)
 		vgg_machine_here(&machine, 1);
 		EXPECT_EQ(0u, machine.n_measured);
 		EXPECT_TRUE(machine.job_ms > 0);
+		for (k = 0; k < machine.n_cards; k++)
+			EXPECT_FALSE(machine.cards[k].job_ms < 0 ||
+				     machine.cards[k].link_mbps ||
+				     machine.cards[k].back_mbps);
 		vgg_machine_clear(&machine);
 	}
 	/* And is replaced by the next. */
@@ -124,6 +133,162 @@ TEST_TIMEOUT(a_damaged_file_is_none, 120)
 	setenv("VGG_COSTS", "", 1);
 	EXPECT_TRUE(is_guessed(m, 1));
 	vgg_model_free(m);
+}
+
+/*
+ * Cards. This one's link is slow, so that a busy host matters little.
+ */
+static struct vgg_device *open_card(const char *text, bool pace)
+{
+	struct vgg_device_options o = VGG_INIT(o);
+	struct vgg_device *d;
+	char path[300];
+
+	snprintf(path, sizeof(path), "%s/test.card", test_tmpdir());
+	overwrite(path, text);
+	o.card = path;
+	o.pace = pace;
+	OK(vgg_device_open("sim", &o, &d));
+	return d;
+}
+
+static void measure_card(const struct vgg_model *m, const char *text, bool pace,
+			 struct vgg_calibrate_info *info)
+{
+	struct vgg_device *d = open_card(text, pace);
+	struct vgg_calibrate_options o = VGG_INIT(o);
+
+	o.threads = 1;
+	o.rounds = 1;
+	*info = (struct vgg_calibrate_info){ .size = sizeof(*info) };
+	OK(vgg_calibrate(d, m, &o, info));
+	vgg_device_close(d);
+}
+
+static void plan_info(const struct vgg_model *m, const char *text,
+		      const char *what_if, struct vgg_plan_info *i)
+{
+	struct vgg_device *d = open_card(text, false);
+	struct vgg_plan_options o = VGG_INIT(o);
+	struct vgg_plan *plan;
+
+	o.threads = 1;
+	o.split = VGG_SPLIT_CARD;
+	o.what_if = what_if;
+	*i = (struct vgg_plan_info){ .size = sizeof(*i) };
+	OK(vgg_plan_create(d, m, &o, &plan));
+	OK(vgg_plan_info(plan, i));
+	i->machine = i->card = i->summary = i->stages = NULL;
+	/* Not a text of the plan's. */
+	EXPECT_TRUE(i->link_source != NULL);
+	EXPECT_CONTAINS(i->link, "MB/s");
+	i->link = NULL;
+	vgg_plan_free(plan);
+	vgg_device_close(d);
+}
+
+TEST_TIMEOUT(the_link_is_measured_where_time_is_real, 120)
+{
+	struct vgg_model *m = begin();
+	struct vgg_calibrate_info info;
+	struct vgg_plan_info i;
+
+	measure_card(m, "name a\npcie_lanes 2\n", false, &info);
+	EXPECT_EQ(0u, info.from_host_mbps);
+	EXPECT_CONTAINS(info.link, "not measured: the card is simulated");
+	plan_info(m, "name a\npcie_lanes 2\n", NULL, &i);
+	EXPECT_STREQ("registers", i.link_source);
+	measure_card(m, "name a\npcie_lanes 2\n", true, &info);
+	EXPECT_CONTAINS(info.link, "MB/s from the host");
+	/* By the card's cycles; a host that is very late gives its own time. */
+	if (!test_emulated()) {
+		EXPECT_NEAR(400., info.from_host_mbps, 8.);
+		EXPECT_NEAR(400., info.to_host_mbps, 8.);
+	}
+	plan_info(m, "name a\npcie_lanes 2\n", NULL, &i);
+	EXPECT_STREQ("measured", i.link_source);
+	EXPECT_EQ(info.from_host_mbps, i.from_host_mbps);
+	EXPECT_EQ(info.to_host_mbps, i.to_host_mbps);
+	/* No memory of its own: within the host's, both ways at once. */
+	measure_card(m, "name b\npcie_lanes 2\nlocal_mib 0\n", true, &info);
+	if (!test_emulated())
+		EXPECT_NEAR(400., info.from_host_mbps, 8.);
+	/* Each to its own; another clock is another card. */
+	plan_info(m, "name c\npcie_lanes 2\n", NULL, &i);
+	EXPECT_STREQ("registers", i.link_source);
+	plan_info(m, "name a\npcie_lanes 2\nclock_khz 1000\n", NULL, &i);
+	EXPECT_STREQ("registers", i.link_source);
+	plan_info(m, "name a\npcie_lanes 2\n", NULL, &i);
+	EXPECT_STREQ("measured", i.link_source);
+	vgg_model_free(m);
+}
+
+TEST_TIMEOUT(plans_use_the_measured_link, 60)
+{
+	static const char text[] = "name a\nlocal_mib 0\n";
+	struct vgg_model *m = begin();
+	struct vgg_measured_card card = { .job_ms = 2,
+					  .link_mbps = 80,
+					  .back_mbps = 8 };
+	struct vgg_device_info d = VGG_INIT(d);
+	struct vgg_plan_info before, after, supposed;
+	struct vgg_device *device = open_card(text, false);
+	struct vgg_machine machine;
+	char *path;
+
+	OK(vgg_device_info(device, &d));
+	vgg_device_close(device);
+	plan_info(m, text, NULL, &before);
+	EXPECT_EQ(800u, before.from_host_mbps);
+	vgg_machine_here(&machine, 1);
+	vgg_card_key(&d, card.key);
+	OK(vgg_machine_add_card(&machine, &card));
+	/* What can't be measured again stays. */
+	card = (struct vgg_measured_card){ .job_ms = 1 };
+	vgg_card_key(&d, card.key);
+	OK(vgg_machine_add_card(&machine, &card));
+	card.job_ms = NAN;
+	EXPECT_EQ(-EINVAL, vgg_machine_add_card(&machine, &card));
+	path = vgg_costs_path(&machine);
+	OK(vgg_costs_write(&machine, path));
+	free(path);
+	vgg_machine_clear(&machine);
+	plan_info(m, text, NULL, &after);
+	EXPECT_STREQ("measured", after.link_source);
+	EXPECT_EQ(80u, after.from_host_mbps);
+	EXPECT_EQ(8u, after.to_host_mbps);
+	/* All of it crosses the link at least so long. */
+	EXPECT_EQ(before.link_bytes, after.link_bytes);
+	EXPECT_TRUE(after.ms > before.ms + 0.9);
+	EXPECT_TRUE(after.ms > 1 + (double)after.link_bytes / 80e3);
+	EXPECT_TRUE(after.ms <
+		    1.1 + before.ms + (double)after.link_bytes / 8e3);
+	plan_info(m, text, "lanes=4", &supposed);
+	EXPECT_STREQ("supposed", supposed.link_source);
+	EXPECT_EQ(800u, supposed.to_host_mbps);
+	EXPECT_TRUE(supposed.ms < after.ms);
+	vgg_model_free(m);
+}
+
+/* Fixed times cancel; the card's clock counts, unless the host's contradicts. */
+TEST(a_speed_is_a_slope)
+{
+	const struct vgg_copied small = { 1000000, 200000 + 500, 1.00 + 0.1 };
+	struct vgg_copied large = { 5000000, 1000000 + 500, 5.00 + 0.1 };
+
+	EXPECT_NEAR(1000., vgg_link_speed(&small, &large, 200000), 1e-6);
+	large.ms = 5.5; /* noise */
+	EXPECT_NEAR(1000., vgg_link_speed(&small, &large, 200000), 1e-6);
+	large.ms = 9.1; /* half the clock that is told */
+	EXPECT_NEAR(500., vgg_link_speed(&small, &large, 200000), 1e-6);
+	large.ms = 3.1; /* twice of it */
+	EXPECT_NEAR(2000., vgg_link_speed(&small, &large, 200000), 1e-6);
+	large.ms = 1.0; /* a host that sleeps tells nothing */
+	EXPECT_NEAR(1000., vgg_link_speed(&small, &large, 200000), 1e-6);
+	large.cycles = 0;
+	EXPECT_TRUE(vgg_link_speed(&small, &large, 200000) == 0);
+	large.ms = 5.1; /* a card that counts nothing */
+	EXPECT_NEAR(1000., vgg_link_speed(&small, &large, 200000), 1e-6);
 }
 
 static int stop(void *ctx, const char *what, unsigned int done,

@@ -437,6 +437,25 @@ TEST_F(part, without_memory_nothing_is_copied)
 		   self->cost.cycles);
 }
 
+/* 4 bytes a cycle from the host, 1 to it. */
+TEST_F(part, a_link_may_be_slower_one_way)
+{
+	vgg_machine_set_link(&self->machine, 800, 200, VGG_LINK_MEASURED);
+	USE_NET(64, 56, "conv 64 k3 p1\nconv 64 k3 p1");
+	COST(.at = 1, .before = ROWS(28), .here = ROWS(28));
+	EXPECT_SUM(512 + 256 + 256 + 3584 + 512 + 256 + 256 + 896 + 256 + 256 +
+			   100352,
+		   self->cost.cycles);
+	vgg_costs_clear(&self->c);
+	plan_net_free(self->m);
+	self->machine.card.local_free = 0;
+	USE_NET(64, 56, "conv 64 k3 p1\nconv 64 k3 p1");
+	COST(.at = 1, .before = ROWS(28), .here = ROWS(28), .streamed = true);
+	EXPECT_SUM(512 + 256 + 256 + (103936 + 36864) / 4 + 100352,
+		   self->cost.cycles);
+	EXPECT_SUM(103936 + 36864 + 100352, self->cost.link_bytes);
+}
+
 TEST_F(part, a_layer_beyond_the_card_is_the_cpus)
 {
 	struct vgg_plan plan;

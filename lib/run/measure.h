@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+/* Measuring a card for plans: what a job costs the host, and how fast the link
+ * is. */
+#ifndef VGG_MEASURE_H
+#define VGG_MEASURE_H
+
+#include "vggaccel.h"
+
+struct vgg_card_times {
+	/* Submitting an empty job and learning of its end, without what the card
+	 * itself takes, if it takes real time. */
+	double job_ms;
+	/* 10^6 bytes per second that the card reads from the host's memory and
+	 * writes to it; 0: not measured. */
+	uint32_t from_host_mbps, to_host_mbps;
+	const char *why_no_link; /* "" if they were */
+};
+
+int vgg_measure_card(struct vgg_device *d, const struct vgg_device_info *info,
+		     struct vgg_card_times *times);
+
+/*
+ * The speed of a link in MB/s, from medians of a smaller and a larger copy: what
+ * each takes once cancels out. 0: they don't tell.
+ *
+ * The card's own cycles are the measure, as no interrupt and no wake-up is in
+ * them, and plans count in cycles, too. But if the host's clock disagrees by
+ * more than a quarter, that one is right: the card's clock isn't what its
+ * register says, or a simulator doesn't keep pace, and an inference would feel
+ * the same.
+ */
+struct vgg_copied {
+	uint64_t bytes;
+	double cycles, ms;
+};
+double vgg_link_speed(const struct vgg_copied *small,
+		      const struct vgg_copied *large, uint32_t clock_khz);
+
+double vgg_now_ms(void);
+double vgg_median(double *v, int n); /* n >= 1; sorts them */
+
+#endif

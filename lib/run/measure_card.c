@@ -1,0 +1,249 @@
+// SPDX-License-Identifier: MIT
+/*
+ * See measure.h. The link is measured by jobs with one COPY each, of two sizes, in
+ * both directions, in turns. A card without memory of its own copies within the
+ * host's: each byte crosses the link twice, and both directions together have one
+ * speed, which is all its plans need.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "run/int8_parts.h"
+#include "run/measure.h"
+
+#define JOBS 50
+#define COPIES 9
+#define DISAGREE 1.25
+
+/* At 200 MB/s a large one takes 20 ms, at 6 GB/s still 0.7. */
+static const uint32_t sizes[] = { 1 << 20, 4 << 20 };
+enum { SMALL, LARGE, SIZES };
+enum { FROM_HOST, TO_HOST, WAYS };
+
+double vgg_now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
+}
+
+static int by_value(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
+double vgg_median(double *v, int n)
+{
+	qsort(v, (size_t)n, sizeof(*v), by_value);
+	return (v[(n - 1) / 2] + v[n / 2]) / 2;
+}
+
+/*
+ * Jobs.
+ */
+static int make_stream(struct vgg_device *d, struct vgg_buffer **b,
+		       struct vgg_stream *s)
+{
+	int err = vgg_buffer_create(d, (uint64_t)2 * VGG_CMD_SIZE,
+				    VGG_BUFFER_HOST, b);
+
+	return err ? err : vgg_stream_begin(s, *b);
+}
+
+static int time_job(struct vgg_device *d, const struct vgg_buffer *stream,
+		    uint32_t commands, double *ms, double *cycles)
+{
+	struct vgg_completion c = VGG_INIT(c);
+	struct vgg_job job = VGG_INIT(job);
+	double start = vgg_now_ms();
+	uint64_t ticket;
+	int err;
+
+	job.stream = vgg_buffer_address(stream);
+	job.stream_bytes = commands * VGG_CMD_SIZE;
+	err = vgg_submit(d, &job, &ticket);
+	if (!err)
+		err = vgg_wait(d, ticket, &c);
+	*ms = vgg_now_ms() - start;
+	*cycles = (double)c.cycles;
+	return err;
+}
+
+/* A simulated card that isn't paced takes no time of its own. */
+static bool keeps_time(const struct vgg_device_info *d)
+{
+	return d->paced || (d->kind == VGG_DEVICE_CARD && !d->simulated);
+}
+
+static int measure_job(struct vgg_device *d, const struct vgg_device_info *info,
+		       double *ms)
+{
+	struct vgg_buffer *b = NULL;
+	struct vgg_stream s;
+	double times[JOBS], cycles;
+	int err = make_stream(d, &b, &s), i;
+
+	if (!err)
+		err = vgg_stream_end(&s, 0);
+	for (i = 0; !err && i < JOBS; i++) {
+		err = time_job(d, b, 1, &times[i], &cycles);
+		if (keeps_time(info))
+			times[i] -= cycles / info->clock_khz;
+	}
+	vgg_buffer_destroy(b);
+	if (!err) {
+		*ms = vgg_median(times, JOBS);
+		*ms = *ms > 0 ? *ms : 0;
+	}
+	return err;
+}
+
+/*
+ * The link.
+ */
+struct link {
+	struct vgg_device *device;
+	struct vgg_buffer *home[WAYS]; /* where a copy begins */
+	struct vgg_buffer *stream[WAYS][SIZES];
+	double ms[WAYS][SIZES][COPIES], cycles[WAYS][SIZES][COPIES];
+};
+
+static int make_copies(struct link *l)
+{
+	int err = 0, way, size;
+
+	for (way = 0; way < WAYS; way++) {
+		uint64_t from = vgg_buffer_address(l->home[way]);
+		uint64_t to = vgg_buffer_address(l->home[!way]);
+
+		for (size = 0; !err && size < SIZES; size++) {
+			struct vgg_piece p = { .width = sizes[size],
+					       .height = 1 };
+			struct vgg_stream s;
+
+			err = make_stream(l->device, &l->stream[way][size], &s);
+			if (err)
+				break;
+			vgg_stream_copy(&s, from, to, &p, 0);
+			err = vgg_stream_end(&s, 0);
+		}
+	}
+	return err;
+}
+
+/* The first round brings pages into tables and caches; the next one overwrites
+ * what it measured. */
+static int run_copies(struct link *l)
+{
+	int err = 0, i, way, size;
+
+	for (i = -1; i < COPIES; i++)
+		for (way = 0; way < WAYS; way++)
+			for (size = 0; !err && size < SIZES; size++)
+				err = time_job(
+					l->device, l->stream[way][size], 2,
+					&l->ms[way][size][i < 0 ? 0 : i],
+					&l->cycles[way][size][i < 0 ? 0 : i]);
+	return err;
+}
+
+double vgg_link_speed(const struct vgg_copied *small,
+		      const struct vgg_copied *large, uint32_t clock_khz)
+{
+	double bytes = (double)(large->bytes - small->bytes);
+	double by_card = (large->cycles - small->cycles) / clock_khz;
+	double by_host = large->ms - small->ms;
+	double ms = by_card;
+
+	if (by_host > 0 && (by_card <= 0 || by_host > DISAGREE * by_card ||
+			    by_card > DISAGREE * by_host))
+		ms = by_host;
+	return ms > 0 ? bytes / ms / 1e3 : 0;
+}
+
+static uint32_t speed_of(struct link *l, int way, uint32_t crossings,
+			 uint32_t clock_khz)
+{
+	struct vgg_copied c[SIZES];
+	double mbps;
+	int size;
+
+	for (size = 0; size < SIZES; size++)
+		c[size] = (struct vgg_copied){
+			.bytes = (uint64_t)sizes[size] * crossings,
+			.cycles = vgg_median(l->cycles[way][size], COPIES),
+			.ms = vgg_median(l->ms[way][size], COPIES),
+		};
+	mbps = vgg_link_speed(&c[SMALL], &c[LARGE], clock_khz);
+	return mbps >= 1 && mbps < 1e9 ? (uint32_t)(mbps + 0.5) : 0;
+}
+
+static int measure_link(struct vgg_device *d,
+			const struct vgg_device_info *info,
+			struct vgg_card_times *times)
+{
+	struct link l = { .device = d };
+	bool local = info->local_mib;
+	int err = vgg_buffer_create(d, sizes[LARGE], VGG_BUFFER_HOST,
+				    &l.home[FROM_HOST]);
+	int way, size;
+
+	if (!err)
+		err = vgg_buffer_create(d, sizes[LARGE],
+					local ? VGG_BUFFER_LOCAL :
+						VGG_BUFFER_HOST,
+					&l.home[TO_HOST]);
+	if (!err)
+		err = make_copies(&l);
+	if (!err)
+		err = run_copies(&l);
+	if (!err) {
+		times->from_host_mbps =
+			speed_of(&l, FROM_HOST, local ? 1 : 2, info->clock_khz);
+		times->to_host_mbps =
+			speed_of(&l, TO_HOST, local ? 1 : 2, info->clock_khz);
+	}
+	for (way = 0; way < WAYS; way++) {
+		for (size = 0; size < SIZES; size++)
+			vgg_buffer_destroy(l.stream[way][size]);
+		vgg_buffer_destroy(l.home[way]);
+	}
+	return err;
+}
+
+static const char *find_speed(struct vgg_device *d,
+			      const struct vgg_device_info *info,
+			      struct vgg_card_times *times, int *err)
+{
+	if (!keeps_time(info))
+		return "the card is simulated and not known to keep real time; "
+		       "in this process --pace makes it";
+	*err = measure_link(d, info, times);
+	if (*err == -ENOSPC) {
+		*err = 0;
+		return "its memory is full";
+	}
+	if (!*err && (!times->from_host_mbps || !times->to_host_mbps)) {
+		times->from_host_mbps = times->to_host_mbps = 0;
+		return "a larger copy took no longer than a smaller one";
+	}
+	return "";
+}
+
+int vgg_measure_card(struct vgg_device *d, const struct vgg_device_info *info,
+		     struct vgg_card_times *times)
+{
+	int err;
+
+	*times = (struct vgg_card_times){ .why_no_link = "there is no card" };
+	if (info->kind == VGG_DEVICE_CPU)
+		return 0;
+	err = measure_job(d, info, &times->job_ms);
+	if (!err)
+		times->why_no_link = find_speed(d, info, times, &err);
+	return err;
+}
