@@ -531,6 +531,8 @@ static void json_calibrate(const struct cli *cli,
 	json_object_set_new(doc, "guessed_ms", number(c->guessed_ms));
 	json_object_set_new(doc, "job_ms",
 			    c->job_ms > 0 ? number(c->job_ms) : json_null());
+	json_object_set_new(doc, "submit_ms",
+			    c->job_ms > 0 ? number(c->submit_ms) : json_null());
 	if (c->from_host_mbps)
 		json_object_set_new(doc, "link",
 				    pack_link(c->from_host_mbps,

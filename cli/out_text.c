@@ -639,7 +639,10 @@ static void text_calibrate(const struct cli *cli,
 	pair("CPU", "%.3g ms for all of them; the guess was %.3g ms", c->ms,
 	     c->guessed_ms);
 	if (c->job_ms > 0)
-		pair("a job", "%.3g ms of this host's time", c->job_ms);
+		pair("a job",
+		     "%.3g ms of this host's time; takes %.3g ms from "
+		     "the CPU's own work",
+		     c->job_ms, c->submit_ms);
 	if (*c->link)
 		pair("link", "%s", c->link);
 	pair("kept in", "%s", c->path);

@@ -560,6 +560,7 @@ struct vgg_calibrate_info {
 	double guessed_ms;	/* what would have been guessed */
 	double job_ms;		/* submitting an empty job and learning of its
 				 * end; 0 without a card */
+	double submit_ms;	/* what it takes from other work of the CPU */
 	/* What the card reads from the host's memory and writes to it, 10^6 bytes
 	 * per second; 0: not measured. */
 	uint32_t from_host_mbps, to_host_mbps;

@@ -454,6 +454,8 @@ void vgg_step_cost(const struct vgg_costs *c, const struct vgg_step *step,
 	cost->cpu_ms = cpu_part(c, &s);
 	if (uses_card(s.here))
 		add_card(c, &s, m.in, cost);
+	if (uses_card(s.here) && s.here.where != VGG_ON_CARD)
+		cost->cpu_ms += c->machine->submit_ms;
 	add_end(c, &s, cost);
 	cost->ms =
 		cost->gather_ms +

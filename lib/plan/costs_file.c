@@ -139,6 +139,8 @@ static void read_card(struct vgg_machine *m, const char *key,
 {
 	struct vgg_measured_card c = {
 		.job_ms = json_number_value(json_object_get(card, "job_ms")),
+		.submit_ms =
+			json_number_value(json_object_get(card, "submit_ms")),
 		.link_mbps = read_speed(card, "from_host_mbps"),
 		.back_mbps = read_speed(card, "to_host_mbps"),
 	};
@@ -226,7 +228,8 @@ static json_t *pack_cards(const struct vgg_machine *m)
 
 	for (i = 0; i < m->n_cards; i++) {
 		const struct vgg_measured_card *c = &m->cards[i];
-		json_t *card = json_pack("{s:f}", "job_ms", c->job_ms);
+		json_t *card = json_pack("{s:f, s:f}", "job_ms", c->job_ms,
+					 "submit_ms", c->submit_ms);
 
 		if (c->link_mbps) {
 			json_object_set_new(card, "from_host_mbps",

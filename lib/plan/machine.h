@@ -72,7 +72,7 @@ struct vgg_measured {
 /* Of one card, as vgg_calibrate() measured it; 0: what could not be. */
 struct vgg_measured_card {
 	char key[VGG_KEY_SIZE]; /* see vgg_card_key() */
-	double job_ms;
+	double job_ms, submit_ms;
 	uint32_t link_mbps, back_mbps;
 };
 
@@ -80,7 +80,9 @@ struct vgg_machine {
 	char name[64];
 	bool has_card;
 	struct vgg_machine_card card;
-	double job_ms; /* of a job on the host: submission, interrupt, wake-up */
+	/* What a job costs the host that waits for it: submission, interrupt,
+	 * wake-up; and what it takes from a CPU that works meanwhile. */
+	double job_ms, submit_ms;
 	unsigned int processors;
 	struct vgg_processor processor[VGG_PROCESSORS_MAX];
 	struct vgg_measured *measured; /* owned */

@@ -50,6 +50,7 @@ int vgg_machine_add_card(struct vgg_machine *m,
 
 	/* Written so that NaN is refused. */
 	if (!(card->job_ms >= 0 && card->job_ms < 1e6) ||
+	    !(card->submit_ms >= 0 && card->submit_ms < 1e6) ||
 	    !card->link_mbps != !card->back_mbps)
 		return vgg_fail(BAD_ARGUMENT, card->key,
 				"measure again with `vggctl calibrate`",
@@ -64,8 +65,10 @@ int vgg_machine_add_card(struct vgg_machine *m,
 		*at = *card;
 		return 0;
 	}
-	if (card->job_ms > 0)
+	if (card->job_ms > 0) {
 		at->job_ms = card->job_ms;
+		at->submit_ms = card->submit_ms;
+	}
 	if (card->link_mbps) {
 		at->link_mbps = card->link_mbps;
 		at->back_mbps = card->back_mbps;
@@ -78,8 +81,10 @@ static void use_measured(struct vgg_machine *m, const struct vgg_device_info *d)
 	char key[VGG_KEY_SIZE];
 	const struct vgg_measured_card *at = find(m, vgg_card_key(d, key));
 
-	if (at && at->job_ms > 0)
+	if (at && at->job_ms > 0) {
 		m->job_ms = at->job_ms;
+		m->submit_ms = at->submit_ms;
+	}
 	if (at && at->link_mbps)
 		vgg_machine_set_link(m, at->link_mbps, at->back_mbps,
 				     VGG_LINK_MEASURED);

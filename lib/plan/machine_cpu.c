@@ -10,6 +10,7 @@
  * wake-up of who waits for it. */
 #define START_MS 0.01
 #define JOB_MS 0.05
+#define SUBMIT_MS 0.02 /* the share of it that the CPU is busy with */
 
 /*
  * One thread of the biggest core with each set of kernels. avx512: VGG16 in 31
@@ -63,7 +64,9 @@ void vgg_machine_here(struct vgg_machine *m, int threads)
 
 	if (!left)
 		left = quota && quota < cpus->total ? quota : cpus->total;
-	*m = (struct vgg_machine){ .name = "this machine", .job_ms = JOB_MS };
+	*m = (struct vgg_machine){ .name = "this machine",
+				   .job_ms = JOB_MS,
+				   .submit_ms = SUBMIT_MS };
 	snprintf(m->processor[0].name, sizeof(m->processor[0].name), "the CPU");
 	m->processors = 1;
 	for (i = 0; i < cpus->count && left > 0; i++) {
@@ -106,7 +109,9 @@ void vgg_machine_rk3399(struct vgg_machine *m)
 		{ "4x A53", 4, { 22.4, 29.8, 7.4, 512 << 10, 0.02 } },
 	};
 
-	*m = (struct vgg_machine){ .name = "rk3399", .job_ms = 0.1 };
+	*m = (struct vgg_machine){ .name = "rk3399",
+				   .job_ms = 0.1,
+				   .submit_ms = 0.03 };
 	m->processors = sizeof(processors) / sizeof(*processors);
 	memcpy(m->processor, processors, sizeof(processors));
 }

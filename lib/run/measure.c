@@ -287,6 +287,7 @@ static int measure_card(struct vgg_machine *machine, struct vgg_device *device,
 			 "%u MB/s from the host, %u MB/s to it",
 			 times.from_host_mbps, times.to_host_mbps);
 	info->job_ms = card.job_ms = times.job_ms;
+	info->submit_ms = card.submit_ms = times.submit_ms;
 	info->from_host_mbps = card.link_mbps = times.from_host_mbps;
 	info->to_host_mbps = card.back_mbps = times.to_host_mbps;
 	vgg_card_key(&d, card.key);

@@ -10,6 +10,9 @@ struct vgg_card_times {
 	/* Submitting an empty job and learning of its end, without what the card
 	 * itself takes, if it takes real time. */
 	double job_ms;
+	/* What it takes from a CPU that works meanwhile: submission, and learning
+	 * that it ended before. */
+	double submit_ms;
 	/* 10^6 bytes per second that the card reads from the host's memory and
 	 * writes to it; 0: not measured. */
 	uint32_t from_host_mbps, to_host_mbps;

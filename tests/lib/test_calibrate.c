@@ -200,6 +200,7 @@ TEST_TIMEOUT(the_link_is_measured_where_time_is_real, 120)
 	EXPECT_STREQ("registers", i.link_source);
 	measure_card(m, "name a\npcie_lanes 2\n", true, &info);
 	EXPECT_CONTAINS(info.link, "MB/s from the host");
+	EXPECT_TRUE(info.job_ms > 0 && info.submit_ms > 0);
 	/* By the card's cycles; a host that is very late gives its own time. */
 	if (!test_emulated()) {
 		EXPECT_NEAR(400., info.from_host_mbps, 8.);
@@ -227,9 +228,9 @@ TEST_TIMEOUT(plans_use_the_measured_link, 60)
 {
 	static const char text[] = "name a\nlocal_mib 0\n";
 	struct vgg_model *m = begin();
-	struct vgg_measured_card card = { .job_ms = 2,
-					  .link_mbps = 80,
-					  .back_mbps = 8 };
+	struct vgg_measured_card card = {
+		.job_ms = 2, .submit_ms = 2, .link_mbps = 80, .back_mbps = 8
+	};
 	struct vgg_device_info d = VGG_INIT(d);
 	struct vgg_plan_info before, after, supposed;
 	struct vgg_device *device = open_card(text, false);
@@ -244,7 +245,7 @@ TEST_TIMEOUT(plans_use_the_measured_link, 60)
 	vgg_card_key(&d, card.key);
 	OK(vgg_machine_add_card(&machine, &card));
 	/* What can't be measured again stays. */
-	card = (struct vgg_measured_card){ .job_ms = 1 };
+	card = (struct vgg_measured_card){ .job_ms = 1, .submit_ms = 0.5 };
 	vgg_card_key(&d, card.key);
 	OK(vgg_machine_add_card(&machine, &card));
 	card.job_ms = NAN;
@@ -252,6 +253,11 @@ TEST_TIMEOUT(plans_use_the_measured_link, 60)
 	path = vgg_costs_path(&machine);
 	OK(vgg_costs_write(&machine, path));
 	free(path);
+	vgg_machine_clear(&machine);
+	vgg_machine_here(&machine, 1);
+	vgg_machine_set_device(&machine, &d);
+	EXPECT_NEAR(1, machine.job_ms, 1e-9);
+	EXPECT_NEAR(0.5, machine.submit_ms, 1e-9);
 	vgg_machine_clear(&machine);
 	plan_info(m, text, NULL, &after);
 	EXPECT_STREQ("measured", after.link_source);

@@ -437,6 +437,22 @@ TEST_F(part, without_memory_nothing_is_copied)
 		   self->cost.cycles);
 }
 
+/* The CPU submits a job before it begins with its own part. */
+TEST_F(part, a_job_takes_time_from_the_cpus_part)
+{
+	self->machine.submit_ms = 0.5;
+	USE_NET(64, 56, "conv 64 k3 p1\nconv 64 k3 p1");
+	COST(.at = 0, .before = CPU, .here = ROWS(28), .next_card = true);
+	EXPECT_NEAR(vgg_curve_at(&self->c.cpu[0].rows, 28) + 0.5,
+		    self->cost.cpu_ms, 1e-12);
+	EXPECT_TRUE(self->cost.ms >= self->cost.cpu_ms);
+	COST(.at = 0, .before = CPU, .here = CARD);
+	EXPECT_NEAR(0, self->cost.cpu_ms, 1e-12);
+	COST(.at = 0, .before = CPU, .here = CPU);
+	EXPECT_NEAR(vgg_curve_at(&self->c.cpu[0].rows, 56), self->cost.cpu_ms,
+		    1e-12);
+}
+
 /* 4 bytes a cycle from the host, 1 to it. */
 TEST_F(part, a_link_may_be_slower_one_way)
 {
