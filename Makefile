@@ -5,6 +5,7 @@
 # make check      install what is missing, build and run all tests
 # make bench      figures, each beside its peer
 # make bench-cpu  the CPU's kernels beside other libraries [ROUNDS=7] [ARGS=--arm]
+# make bench-split  plans: their quality, their predictions, what they gain
 # make arm64      the same programs for arm64                  -> build/arm64/
 # make module     the kernel module for this kernel            -> build/kmod/
 #                 or for others: KERNELS="6.12-arm64 backports-amd64"
@@ -104,7 +105,7 @@ SONAME	:= libvggaccel.so.0
 .DEFAULT_GOAL := all
 .PHONY: all demo check bench arm64 style install deps clean man model tests dtbo \
 	module check-vm vm dkms guest-bench bench-cpu bench-cpu-programs \
-	bench-cpu-counted
+	bench-cpu-counted bench-split bench-split-programs
 
 all: $(B)/vggctl $(B)/vggsimd $(B)/shapes-draw $(B)/vggaccel.pc
 
@@ -222,7 +223,8 @@ tests: $(TESTS)
 # one program at fixed addresses, for the counting plugins; and these.
 bench-cpu-programs: $(B)/bench/cpu_engine $(B)/bench/a64_mix.so $(B)/bench/a64_cache.so
 bench-cpu-counted: $(B)/bench/cpu_counted
-$(B)/bench/cpu_engine: $(B)/obj/tests/bench/cpu_engine.o $(B)/$(SONAME)
+$(B)/bench/cpu_engine $(B)/bench/split_engine: $(B)/bench/%: \
+		$(B)/obj/tests/bench/%.o $(B)/$(SONAME)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(LDSYS) $< -Wl,-rpath,'$$ORIGIN/..' -L$(B) \
 		-Wl,-rpath-link,$(B) $(LDFLAGS) -lvggaccel -o $@
@@ -230,6 +232,13 @@ $(B)/bench/cpu_counted: $(B)/obj/tests/bench/cpu_engine.o $(B)/libvggaccel.a \
 		$(B)/libvggsim.a
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(LDSYS) -no-pie $^ $(LDFLAGS) $(LIB_LIBS) -o $@
+# What tests/bench/split measures: inferences, and the planner from inside.
+bench-split-programs: $(B)/bench/split_engine $(B)/bench/split_plans
+$(B)/bench/split_plans: $(B)/obj/tests/bench/split_plans.o $(HARNESS) \
+		$(addprefix $(B)/obj/tests/lib/,plan_brute.o plan_support.o) \
+		$(B)/libvggaccel.a $(B)/libvggsim.a
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(LDSYS) $^ $(LDFLAGS) $(LIB_LIBS) -o $@
 $(B)/bench/%.so: tests/bench/arm/%.c tests/bench/arm/marked.c \
 		$(wildcard tests/bench/arm/*.h)
 	@mkdir -p $(@D)
@@ -292,8 +301,14 @@ ARM64_GOALS ?= all
 bench: all
 	@tools/deps build check bench
 	@tests/bench/run
+	@$(MAKE) -s --no-print-directory bench-split-programs
+	@tests/bench/split
 	@tests/vm/prepare
 	@tests/bench/vm
+
+# Only plans and splits, and how well both keep their promises.
+bench-split: all bench-split-programs
+	@tests/bench/split $(ARGS)
 
 # Only the CPU's kernels, beside other libraries; tests/bench/cpu --help.
 bench-cpu:
