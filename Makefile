@@ -155,7 +155,8 @@ $(B)/obj/firmware-sim/%.o: firmware-sim/%.c
 	$(call compile,$(SIM_INC))
 $(B)/obj/lib/%.o: lib/%.c
 	$(call compile,$(LIB_INC))
-$(B)/obj/lib/%.o: lib/%.S lib/model/shapes10.safetensors lib/model/imagenet_labels.txt
+$(B)/obj/lib/%.o: lib/%.S lib/model/shapes10.safetensors lib/model/imagenet_labels.txt \
+		lib/trace/page.js lib/trace/style.css
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(LDSYS) -c $< -o $@
 $(B)/obj/cli/%.o: cli/%.c

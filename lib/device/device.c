@@ -7,6 +7,7 @@
 
 #include "device/backend.h"
 #include "device/drm.h"
+#include "trace/trace.h"
 #include "util/error.h"
 
 #define TIMEOUT_DEFAULT_MS 120000u
@@ -255,6 +256,7 @@ int vgg_buffer_prepare_range(struct vgg_buffer *buffer, unsigned int access,
 
 	if (err || !bytes || !buffer->map || !b->ops->buffer_prepare)
 		return err;
+	VGG_TRACE_NAMED(CALL, "prepare");
 	return b->ops->buffer_prepare(b, buffer, access, offset, bytes);
 }
 
@@ -266,6 +268,7 @@ int vgg_buffer_finish_range(struct vgg_buffer *buffer, unsigned int access,
 
 	if (err || !bytes || !buffer->map || !b->ops->buffer_finish)
 		return err;
+	VGG_TRACE_NAMED(CALL, "finish");
 	return b->ops->buffer_finish(b, buffer, access, offset, bytes);
 }
 
@@ -282,6 +285,7 @@ int vgg_buffer_finish(struct vgg_buffer *buffer, unsigned int access)
 int vgg_submit(struct vgg_device *d, const struct vgg_job *job,
 	       uint64_t *ticket)
 {
+	VGG_TRACE_NAMED(CALL, "submit");
 	struct vgg_job copy = { 0 };
 	int err = need_card(d, "jobs");
 
@@ -291,8 +295,10 @@ int vgg_submit(struct vgg_device *d, const struct vgg_job *job,
 		return err;
 	memcpy(&copy, job, job->size < sizeof(copy) ? job->size : sizeof(copy));
 	/* What the stream says is the card's to check, with its own names. */
-	return d->backend->ops->submit(d->backend, &copy, d->timeout_ms,
-				       ticket);
+	err = d->backend->ops->submit(d->backend, &copy, d->timeout_ms, ticket);
+	if (!err)
+		vgg_trace_submitted(*ticket);
+	return err;
 }
 
 static int job_failed(const struct vgg_completion *c)
@@ -316,6 +322,7 @@ static int job_failed(const struct vgg_completion *c)
 int vgg_wait(struct vgg_device *d, uint64_t ticket,
 	     struct vgg_completion *completion)
 {
+	VGG_TRACE_NAMED(CALL, "wait");
 	struct vgg_completion c = VGG_INIT(c);
 	int err = need_card(d, "jobs");
 
@@ -324,6 +331,9 @@ int vgg_wait(struct vgg_device *d, uint64_t ticket,
 					    &c);
 	if (err)
 		return err;
+	if (!c.seen_ns)
+		c.seen_ns = vgg_trace_now();
+	vgg_trace_completed(ticket, &c);
 	if (completion) {
 		c.size = completion->size;
 		memcpy(completion, &c, c.size < sizeof(c) ? c.size : sizeof(c));

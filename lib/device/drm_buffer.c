@@ -14,6 +14,7 @@
 #include <xf86drm.h>
 
 #include "device/drm.h"
+#include "trace/trace.h"
 #include "util/error.h"
 
 struct drm_buffer {
@@ -142,6 +143,7 @@ int vgg_drm_buffer_prepare(struct vgg_backend *backend,
 	if (!(access & VGG_ACCESS_READ) ||
 	    (d->features & DRM_VGGACCEL_FEATURE_COHERENT))
 		return 0;
+	VGG_TRACE_NAMED(CALL, "ioctl BO_PREP");
 	if (!drmIoctl(d->fd, DRM_IOCTL_VGGACCEL_BO_PREP, &p))
 		return 0;
 	return vgg_drm_fail(d, errno, "a buffer was not made readable");
@@ -163,6 +165,7 @@ int vgg_drm_buffer_finish(struct vgg_backend *backend,
 	if (!(access & VGG_ACCESS_WRITE) ||
 	    (d->features & DRM_VGGACCEL_FEATURE_COHERENT))
 		return 0;
+	VGG_TRACE_NAMED(CALL, "ioctl BO_FINI");
 	if (!drmIoctl(d->fd, DRM_IOCTL_VGGACCEL_BO_FINI, &f))
 		return 0;
 	return vgg_drm_fail(d, errno, "a buffer was not handed to the card");

@@ -19,6 +19,7 @@
 #include <xf86drm.h>
 
 #include "device/drm.h"
+#include "trace/trace.h"
 #include "util/error.h"
 
 #define SLOTS 256u /* the public header promises to keep 64 results */
@@ -221,6 +222,7 @@ static int submit_ioctl(struct vgg_drm *d, const struct vgg_job *job,
 	};
 	struct vgg_drm_job *j;
 
+	VGG_TRACE_NAMED(CALL, "ioctl SUBMIT");
 	/* Points need not be without gaps, only rising. */
 	out.point = d->points + 1;
 	if (drmIoctl(d->fd, DRM_IOCTL_VGGACCEL_SUBMIT, &s))
@@ -329,6 +331,7 @@ static bool look(struct vgg_drm *d, struct vgg_drm_job *j)
 static int sleep_fence(struct vgg_drm *d, uint64_t point, uint64_t seq,
 		       const struct timespec *until)
 {
+	VGG_TRACE_NAMED(CALL, "ioctl SYNCOBJ_TIMELINE_WAIT");
 	int64_t ns = (int64_t)until->tv_sec * 1000000000 + until->tv_nsec;
 	struct drm_vggaccel_result r;
 	int err;

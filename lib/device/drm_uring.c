@@ -20,6 +20,7 @@
 
 #include "device/drm.h"
 #include "util/disabled.h"
+#include "trace/trace.h"
 
 #define SEQ_MASK ((1u << 30) - 1) /* what a completion says of the number */
 
@@ -105,6 +106,7 @@ int vgg_drm_uring_start(struct vgg_drm *d, const struct vgg_job *job,
 	e->cmd_op = DRM_VGGACCEL_URING_SUBMIT;
 	e->user_data = slot->ticket;
 	memcpy(e->cmd, &c, sizeof(c));
+	VGG_TRACE_NAMED(CALL, "io_uring_enter");
 	n = io_uring_submit(&u->ring);
 	if (n == 1) {
 		u->under_way++;
@@ -200,6 +202,7 @@ int vgg_drm_uring_sleep(struct vgg_drm *d, uint64_t ticket,
 		pthread_cond_timedwait(&d->event, &d->lock, until);
 		return 0;
 	}
+	VGG_TRACE_NAMED(CALL, "io_uring_enter");
 	n = u->shared ? 1 : completions_until(d, ticket);
 	left = time_left(until);
 	u->sleeping = true;

@@ -20,6 +20,7 @@
 
 #include "device/backend.h"
 #include "device/sim_mmu.h"
+#include "trace/trace.h"
 #include "util/error.h"
 
 #define RING_LOG2 6
@@ -52,6 +53,8 @@ struct sim {
 	pthread_mutex_t event_lock;
 	pthread_cond_t event;
 	uint64_t interrupts; /* seen so far */
+	uint32_t stamped; /* place in the completion ring: earlier ones are */
+	uint64_t stamps[RING]; /* when the interrupt for them came, ns */
 
 	pthread_mutex_t lock; /* all below */
 	uint64_t seq;	      /* of the next job */
@@ -85,6 +88,38 @@ static void set_reg(struct sim *s, uint32_t offset, uint32_t value)
 	vgg_sim_inproc_write(s->card, offset, value);
 }
 
+/* Whether the entry at this place is there yet. */
+static bool has_entry(const struct sim *s, uint32_t place)
+{
+	struct vgg_hw_cqe *ring = s->cq.map;
+	uint16_t phase = __atomic_load_n(&ring[place % s->entries].phase,
+					 __ATOMIC_ACQUIRE);
+
+	return (le16toh(phase) & 1) != (place / s->entries & 1);
+}
+
+/* When jobs ended, for those who look later; with event_lock. */
+static void stamp(struct sim *s)
+{
+	uint64_t now = vgg_trace_now();
+
+	while (s->entries && has_entry(s, s->stamped))
+		s->stamps[s->stamped++ % RING] = now;
+}
+
+/* Entries that were found without their interrupt are stamped now. */
+static uint64_t stamp_of(struct sim *s, uint32_t place)
+{
+	uint64_t at;
+
+	pthread_mutex_lock(&s->event_lock);
+	if (s->stamped == place)
+		stamp(s);
+	at = s->stamps[place % RING];
+	pthread_mutex_unlock(&s->event_lock);
+	return at;
+}
+
 /* Called from the card's thread. */
 static void on_irq(void *ctx, int vector)
 {
@@ -93,6 +128,7 @@ static void on_irq(void *ctx, int vector)
 	(void)vector;
 	pthread_mutex_lock(&s->event_lock);
 	s->interrupts++;
+	stamp(s);
 	pthread_cond_broadcast(&s->event);
 	pthread_mutex_unlock(&s->event_lock);
 }
@@ -109,6 +145,9 @@ static int start_rings(struct sim *s)
 	memset(s->sq.map, 0, s->sq.bytes);
 	memset(s->cq.map, 0, s->cq.bytes);
 	s->sq_tail = s->cq_head = 0;
+	pthread_mutex_lock(&s->event_lock);
+	s->stamped = 0;
+	pthread_mutex_unlock(&s->event_lock);
 	s->generation++;
 	set_reg(s, VGG_REG_SQ_BASE_LO, (uint32_t)s->sq.bus);
 	set_reg(s, VGG_REG_SQ_BASE_HI, (uint32_t)(s->sq.bus >> 32));
@@ -143,6 +182,7 @@ static void keep_result(struct sim *s, const struct vgg_hw_cqe *e)
 	r->c.tag = le32toh(e->tag);
 	r->c.cycles = le64toh(e->cycles);
 	r->c.saturations = le32toh(e->saturations);
+	r->c.seen_ns = stamp_of(s, s->cq_head);
 }
 
 /* Takes new entries off the completion ring. */
@@ -152,12 +192,9 @@ static bool reap(struct sim *s)
 	bool any = false;
 
 	for (;;) {
-		struct vgg_hw_cqe *e = &ring[s->cq_head % s->entries];
-		uint16_t phase = __atomic_load_n(&e->phase, __ATOMIC_ACQUIRE);
-
-		if ((le16toh(phase) & 1) == (s->cq_head / s->entries & 1))
+		if (!has_entry(s, s->cq_head))
 			break;
-		keep_result(s, e);
+		keep_result(s, &ring[s->cq_head % s->entries]);
 		s->cq_head++;
 		any = true;
 	}

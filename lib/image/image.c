@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "image/image.h"
+#include "trace/trace.h"
 #include "util/error.h"
 #include "util/file.h"
 
@@ -91,6 +92,7 @@ int vgg_image_decode(const char *name, const uint8_t *data, size_t size,
 
 int vgg_image_load(const char *path, struct vgg_image **image)
 {
+	VGG_TRACE_NAMED(INPUT, "decode");
 	struct vgg_file file;
 	int err;
 

@@ -6,6 +6,7 @@
 
 #include "image/image.h"
 #include "image/preprocess.h"
+#include "trace/trace.h"
 #include "util/error.h"
 
 const char *vgg_preprocess_problem(const struct vgg_preprocess *p)
@@ -90,6 +91,7 @@ static void centre(int size, int crop, int *from, int *length, int *at)
 int vgg_preprocess_image(const struct vgg_preprocess *p,
 			 const struct vgg_image *in, uint8_t *out_hwc)
 {
+	VGG_TRACE_NAMED(INPUT, "resize");
 	struct vgg_resize r = { .filter = p->interpolation,
 				.channels = p->channels,
 				.in_w = in->width,

@@ -7,5 +7,8 @@
 
 extern const uint8_t vgg_embedded_model[], vgg_embedded_imagenet[];
 extern const uint64_t vgg_embedded_model_bytes, vgg_embedded_imagenet_bytes;
+extern const uint8_t vgg_embedded_trace_page[], vgg_embedded_trace_style[];
+extern const uint64_t vgg_embedded_trace_page_bytes,
+	vgg_embedded_trace_style_bytes;
 
 #endif

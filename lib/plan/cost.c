@@ -353,6 +353,8 @@ static void add_export(const struct vgg_costs *c, int64_t bytes,
 	cycles = job_cycles(card) + copy(card, bytes, true);
 	cost->cycles += cycles;
 	cost->link_bytes += (uint64_t)bytes;
+	cost->gather_cycles += cycles;
+	cost->gather_bytes += (uint64_t)bytes;
 	cost->gather_ms += to_ms(c->machine, cycles) + c->machine->job_ms;
 }
 
@@ -369,13 +371,20 @@ static void add_card(const struct vgg_costs *c, const struct vgg_step *s,
 		.output = c->on_board &&
 			  (s->next_card || vgg_plan_mixes(l, s->here.where)),
 	};
-	uint64_t cycles = same_job ? 0 : job_cycles(card);
+	uint64_t cycles;
 
-	cost->link_bytes += (uint64_t)in;
+	cost->job_cycles = same_job ? 0 : job_cycles(card);
+	cost->copy_bytes = (uint64_t)in;
 	if (in) /* with a FENCE */
-		cycles += copy(card, in, false) + card->command_cycles;
-	cycles +=
+		cost->copy_cycles =
+			copy(card, in, false) + card->command_cycles;
+	cost->link_bytes += cost->copy_bytes;
+	cycles =
+		cost->job_cycles + cost->copy_cycles +
 		compute(card, part_of(l, s->here), on_board, &cost->link_bytes);
+	cost->link_cycles = vgg_timing_transfer(
+		cost->link_bytes - cost->copy_bytes - cost->gather_bytes,
+		card->clock_khz, card->link_mbps);
 	cost->cycles += cycles;
 	cost->card_ms =
 		to_ms(c->machine, cycles) + (same_job ? 0 : c->machine->job_ms);
@@ -389,9 +398,11 @@ static void add_end(const struct vgg_costs *c, const struct vgg_step *s,
 	struct vgg_extent out = vgg_extent_of(&l->out);
 	const struct span all = { 0, tensor_bytes(&out) };
 
-	if (s->at + 1 == c->count && c->on_board &&
-	    vgg_plan_mixes(l, s->here.where))
-		add_export(c, card_made(l, s->here, all), cost);
+	if (s->at + 1 != c->count || !c->on_board ||
+	    !vgg_plan_mixes(l, s->here.where))
+		return;
+	cost->end_bytes = (uint64_t)card_made(l, s->here, all);
+	add_export(c, (int64_t)cost->end_bytes, cost);
 }
 
 double vgg_card_least_ms(const struct vgg_costs *c, unsigned int at)
@@ -454,6 +465,9 @@ void vgg_step_cost(const struct vgg_costs *c, const struct vgg_step *step,
 	cost->cpu_ms = cpu_part(c, &s);
 	if (uses_card(s.here))
 		add_card(c, &s, m.in, cost);
+	/* It is in the card's queue already while the CPU's input is fetched. */
+	if (uses_card(s.here) && m.out)
+		cost->card_ms -= c->machine->job_ms;
 	if (uses_card(s.here) && s.here.where != VGG_ON_CARD)
 		cost->cpu_ms += c->machine->submit_ms;
 	add_end(c, &s, cost);

@@ -55,6 +55,11 @@ struct vgg_step {
 struct vgg_step_cost {
 	double ms, card_ms, cpu_ms, gather_ms;
 	uint64_t cycles, link_bytes;
+	/* Of them: the jobs that gather, those behind the last layer included;
+	 * the job's own; and what it copies on board before it computes. */
+	uint64_t gather_cycles, gather_bytes, end_bytes;
+	uint64_t job_cycles, copy_cycles, copy_bytes;
+	uint64_t link_cycles; /* of the link, while it computes */
 };
 
 void vgg_step_cost(const struct vgg_costs *c, const struct vgg_step *s,
@@ -80,5 +85,10 @@ int vgg_cut_step(const struct vgg_layer *l, enum vgg_where where, int *all);
  * DEVICE_MEMORY if its weights don't fit on board.
  */
 int vgg_plan_evaluate(const struct vgg_costs *c, struct vgg_plan *plan);
+/* One step of such a walk. *before: where the step before runs (the first's is the
+ * CPU); becomes where this one does. */
+void vgg_plan_step_cost(const struct vgg_costs *c, const struct vgg_plan *plan,
+			unsigned int at, struct vgg_place_of *before,
+			struct vgg_step_cost *cost);
 
 #endif

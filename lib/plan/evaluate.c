@@ -49,12 +49,12 @@ static void take(struct vgg_plan_layer *p, const struct vgg_step_cost *cost)
 	p->link_bytes = cost->link_bytes;
 }
 
-static void add_step(const struct vgg_costs *c, struct vgg_plan *plan,
-		     unsigned int at, struct vgg_place_of *before)
+void vgg_plan_step_cost(const struct vgg_costs *c, const struct vgg_plan *plan,
+			unsigned int at, struct vgg_place_of *before,
+			struct vgg_step_cost *cost)
 {
-	unsigned int i = c->steps[at];
-	struct vgg_plan_layer *p = &plan->layers[i];
-	struct vgg_step s = {
+	const struct vgg_plan_layer *p = &plan->layers[c->steps[at]];
+	const struct vgg_step s = {
 		.at = at,
 		.before = *before,
 		.here = { p->where, p->cut },
@@ -63,18 +63,27 @@ static void add_step(const struct vgg_costs *c, struct vgg_plan *plan,
 			at + 1 < c->count &&
 			vgg_plan_uses_card(&plan->layers[c->steps[at + 1]]),
 	};
+
+	vgg_step_cost(c, &s, cost);
+	*before = s.here;
+}
+
+static void add_step(const struct vgg_costs *c, struct vgg_plan *plan,
+		     unsigned int at, struct vgg_place_of *before)
+{
+	unsigned int i = c->steps[at];
+	struct vgg_plan_layer *p = &plan->layers[i];
 	struct vgg_step_cost cost;
 
-	vgg_step_cost(c, &s, &cost);
+	vgg_plan_step_cost(c, plan, at, before, &cost);
 	take(p, &cost);
 	plan->ms += cost.ms;
 	plan->cycles += cost.cycles;
 	plan->link_bytes += cost.link_bytes;
 	plan->guessed |= vgg_plan_uses_cpu(p) && c->cpu[i].guessed;
-	if (!s.streamed)
+	if (!p->streamed && c->on_board)
 		plan->local_used +=
-			vgg_weight_bytes(&c->model->layers[i], s.here);
-	*before = s.here;
+			vgg_weight_bytes(&c->model->layers[i], *before);
 }
 
 int vgg_plan_evaluate(const struct vgg_costs *c, struct vgg_plan *plan)

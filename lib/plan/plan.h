@@ -29,8 +29,9 @@
  * A step:
  *  1. export: what the CPU's part reads and only the card has is copied from
  *     on-board to host memory: a job of its own, waited for.
- *  2. the card's job starts: [COPY of what the card lacks, FENCE,] CONV, END;
- *     meanwhile the CPU computes its part; then both are waited for.
+ *  2. the card's job, in its queue right behind that: [COPY of what the card
+ *     lacks, FENCE,] CONV, END; meanwhile the CPU computes its part; then both
+ *     are waited for.
  *
  * Which parts a side reads. BY_CHANNELS, or the whole layer: all of the input.
  * BY_ROWS: the input rows under the windows of its output rows (of the

@@ -7,6 +7,7 @@
 #include "run/f32.h"
 #include "run/f32_ops.h"
 #include "run/team.h"
+#include "trace/trace.h"
 #include "util/error.h"
 
 struct vgg_f32 {
@@ -213,6 +214,7 @@ const float *vgg_f32_run(struct vgg_f32 *f, const float *input,
 		vgg_f32_pin(&m->in_q, f->buffer[1], n);
 	}
 	for (i = 0; i < m->count; i++) {
+		VGG_TRACE(FLOAT, i, i + 1);
 		struct vgg_f32_step step = {
 			.layer = &m->layers[i],
 			.ready = &f->ready[i],

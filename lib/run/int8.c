@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "run/int8_parts.h"
+#include "trace/trace.h"
 #include "util/error.h"
 
 struct vgg_image_s8 vgg_image_of(const struct vgg_shape *s, int8_t *data)
@@ -268,6 +269,7 @@ unsigned int vgg_int8_jobs(const struct vgg_int8 *x)
  */
 static int run_cpu(struct vgg_int8 *x, const struct vgg_int8_step *s)
 {
+	VGG_TRACE(PART, s->first, s->end);
 	const struct vgg_tensor *in = &x->tensors[s->first];
 	const struct vgg_tensor *out = &x->tensors[s->end];
 	int err = sync(in, &s->fetched, VGG_ACCESS_READ,
@@ -343,6 +345,23 @@ static int end(struct vgg_int8 *x, const struct going *g, int err,
 	return err ? err : late;
 }
 
+static int begin_fetch(struct vgg_int8 *x, struct going *g)
+{
+	if (!g->step->fetch.stream)
+		return 0;
+	VGG_TRACE(FETCH, g->step->first, g->step->end);
+	return begin(x, &g->step->fetch, g);
+}
+
+static int end_fetch(struct vgg_int8 *x, const struct going *g, int err,
+		     struct vgg_int8_totals *totals)
+{
+	if (!g->begun)
+		return err;
+	VGG_TRACE(FETCH, g->step->first, g->step->end);
+	return end(x, g, err, totals);
+}
+
 /*
  * Card and CPU at the same time. The card's own job is in its queue before what
  * the CPU lacks has been fetched: it goes on from the one to the other by
@@ -351,15 +370,16 @@ static int end(struct vgg_int8 *x, const struct going *g, int err,
 static int run_step(struct vgg_int8 *x, const struct vgg_int8_step *s,
 		    struct vgg_int8_totals *totals)
 {
+	VGG_TRACE(STEP, s->first, s->end);
 	struct going fetch = { .step = s }, job = { .step = s };
 	int err;
 
 	if (s->fetch.stream || (s->job.stream && !s->cpu))
 		let_go(x);
-	err = begin(x, &s->fetch, &fetch);
+	err = begin_fetch(x, &fetch);
 	if (!err)
 		err = begin(x, &s->job, &job);
-	err = end(x, &fetch, err, totals);
+	err = end_fetch(x, &fetch, err, totals);
 	if (!err && s->cpu) {
 		claim(x, vgg_int8_threads(x, s->first));
 		err = run_cpu(x, s);

@@ -49,9 +49,9 @@ struct vgg_pipeline {
 	struct vgg_threads *threads;
 	struct vgg_threads *clusters[VGG_PROCESSORS_MAX];
 	struct flight flight[IMAGES_MAX];
-	unsigned int flights, running;	/* of which the threads run */
-	unsigned int order[IMAGES_MAX]; /* of those pushed, a ring */
-	unsigned int oldest, pushed;
+	unsigned int flights, running;	     /* of which the threads run */
+	unsigned int order[IMAGES_MAX];	     /* of those pushed, a ring */
+	unsigned int oldest, pushed, images; /* images: of all time */
 	pthread_mutex_t lock;
 	pthread_cond_t done;
 	bool stop;
@@ -188,13 +188,16 @@ static int fill_lane(struct vgg_pipeline *p, unsigned int lane,
 		     const struct vgg_session_options *o, unsigned int most)
 {
 	struct vgg_lane *l = &p->lanes.lane[lane];
+	struct vgg_session_options options = *o;
 	struct vgg_session *first, *another;
 	unsigned int n;
 	int err;
 
-	err = vgg_session_create_planned(device, m, o, &l->plan, p->threads,
-					 p->lanes.clusters ? p->clusters : NULL,
-					 &first);
+	/* A trace knows one plan: that of the fastest lane. */
+	options.trace = lane ? NULL : o->trace;
+	err = vgg_session_create_planned(
+		device, m, &options, &l->plan, p->threads,
+		p->lanes.clusters ? p->clusters : NULL, &first);
 	if (err)
 		return err;
 	add_flight(p, lane, first);
@@ -393,7 +396,10 @@ static struct flight *take_free(struct vgg_pipeline *p)
 	hide_shown(p);
 	f = find_free(p);
 	pthread_mutex_unlock(&p->lock);
-	if (!f)
+	if (f)
+		vgg_session_set_place(f->session, (unsigned int)(f - p->flight),
+				      p->images + 1);
+	else
 		vgg_fail(PIPELINE_FULL, NULL,
 			 "pull the oldest result, then push again",
 			 "%u images are in flight, no more can be", p->flights);
@@ -402,6 +408,7 @@ static struct flight *take_free(struct vgg_pipeline *p)
 
 static void launch(struct vgg_pipeline *p, struct flight *f)
 {
+	p->images++;
 	pthread_mutex_lock(&p->lock);
 	f->state = LOADED;
 	p->order[(p->oldest + p->pushed++) % IMAGES_MAX] =

@@ -19,6 +19,7 @@
 #include "run/f32_ops.h"
 #include "run/int8.h"
 #include "run/session.h"
+#include "trace/trace.h"
 #include "util/error.h"
 
 struct vgg_session {
@@ -29,13 +30,15 @@ struct vgg_session {
 	struct vgg_plan plan;
 	struct vgg_int8 *int8; /* one of the two */
 	struct vgg_f32 *f32;
-	float *input;	       /* f32: in memory order */
-	float *tail[2];	       /* int8: what follows the integer layers */
-	float *output;	       /* int8: in logical order */
-	uint8_t *pixels;       /* a preprocessed image */
-	double load_ms;	       /* what preprocessing the input took */
-	float table[4][256];   /* byte to number */
-	int8_t qtable[4][256]; /* byte to int8 */
+	float *input;		  /* f32: in memory order */
+	float *tail[2];		  /* int8: what follows the integer layers */
+	float *output;		  /* int8: in logical order */
+	struct vgg_trace *trace;  /* NULL: none */
+	unsigned int lane, image; /* of the trace; image 0: the next */
+	uint8_t *pixels;	  /* a preprocessed image */
+	double load_ms;		  /* what preprocessing the input took */
+	float table[4][256];	  /* byte to number */
+	int8_t qtable[4][256];	  /* byte to int8 */
 };
 
 static double now_ms(void)
@@ -73,6 +76,7 @@ static void quantize_pixels(void *ctx, int worker, size_t i)
 void vgg_quantize_input(const struct vgg_model *m, struct vgg_threads *threads,
 			const float *nchw, int8_t *to)
 {
+	VGG_TRACE_NAMED(INPUT, "quantize");
 	const struct vgg_shape *s = &m->input;
 	struct quantizing q = { .q = &m->in_q, .from = nchw, .to = to };
 
@@ -219,6 +223,16 @@ static int make_buffers(struct vgg_session *s)
 	return 0;
 }
 
+/* Before anything is uploaded. */
+static int attach_trace(struct vgg_session *s, struct vgg_device *device,
+			struct vgg_trace *trace)
+{
+	int err = vgg_trace_attach(trace, device, s->model, &s->plan);
+
+	s->trace = err ? NULL : trace;
+	return err;
+}
+
 static int create_int8(struct vgg_session *s, struct vgg_device *device,
 		       const struct vgg_session_options *options,
 		       struct vgg_threads *const *clusters)
@@ -269,14 +283,16 @@ static int create(struct vgg_session *s, struct vgg_device *device,
 		  const struct vgg_session_options *o, struct vgg_plan *plan,
 		  struct vgg_threads *const *clusters)
 {
-	int err;
+	bool int8 = o->precision == VGG_PRECISION_INT8;
+	int err = int8 ? vgg_session_check_integer(s->model) : 0;
 
-	if (o->precision != VGG_PRECISION_INT8)
-		return create_f32(s);
-	err = vgg_session_check_integer(s->model);
-	if (!err && !plan)
+	if (!err && int8 && !plan)
 		err = make_plan(s, device, o);
-	return err ? err : create_int8(s, device, o, clusters);
+	if (!err)
+		err = attach_trace(s, device, o->trace);
+	if (err)
+		return err;
+	return int8 ? create_int8(s, device, o, clusters) : create_f32(s);
 }
 
 int vgg_session_create_planned(struct vgg_device *device,
@@ -340,6 +356,7 @@ int vgg_session_another(const struct vgg_session *first,
 	if (!s)
 		return vgg_fail_memory("a session");
 	s->first = first;
+	s->trace = first->trace;
 	err = make_buffers(s);
 	if (!err)
 		err = vgg_int8_another(first->int8, &s->int8);
@@ -354,6 +371,8 @@ void vgg_session_free(struct vgg_session *s)
 {
 	if (!s)
 		return;
+	if (!s->first)
+		vgg_trace_detach(s->trace);
 	vgg_int8_free(s->int8);
 	vgg_f32_free(s->f32);
 	vgg_threads_free(s->own_threads);
@@ -369,6 +388,13 @@ void vgg_session_free(struct vgg_session *s)
 static const struct vgg_plan *plan_of(const struct vgg_session *s)
 {
 	return s->first ? &s->first->plan : &s->plan;
+}
+
+void vgg_session_set_place(struct vgg_session *s, unsigned int lane,
+			   unsigned int image)
+{
+	s->lane = lane;
+	s->image = image;
 }
 
 unsigned int vgg_session_jobs(const struct vgg_session *s)
@@ -399,6 +425,7 @@ const char *vgg_session_layer_reason(const struct vgg_session *s,
  */
 static void hash(const void *data, size_t bytes, char *text)
 {
+	VGG_TRACE_NAMED(OUTPUT, "sha256");
 	SHA256Data(data, bytes, text);
 }
 
@@ -426,6 +453,7 @@ static const float *run_tail(struct vgg_session *s, const int8_t *last)
 	for (k = 0; k < n; k++)
 		from[k] = (float)(last[k] - q->zero) * q->scale;
 	for (i = m->integer_layers; i < m->count; i++) {
+		VGG_TRACE(FLOAT, i, i + 1);
 		struct vgg_f32_step step = { .layer = &m->layers[i],
 					     .threads = s->threads,
 					     .in = from,
@@ -479,6 +507,7 @@ static int run_f32(struct vgg_session *s, struct vgg_result *r)
 /* Callers compiled against an older, shorter struct get what fits it. */
 int vgg_session_run_loaded(struct vgg_session *s, struct vgg_result *result)
 {
+	VGG_TRACE_INFERENCE(s->trace, s->lane, s->image);
 	struct vgg_result r = { .size = result->size };
 	int err = vgg_check_struct(result->size, "result");
 
@@ -494,6 +523,7 @@ int vgg_session_run_loaded(struct vgg_session *s, struct vgg_result *result)
 int vgg_session_load_tensor(struct vgg_session *s, const float *input,
 			    size_t count)
 {
+	VGG_TRACE_INFERENCE(s->trace, s->lane, s->image);
 	double start = now_ms();
 	int err = vgg_check_input(s->model, input, count);
 	int8_t *to;
@@ -523,6 +553,7 @@ static int takes_images(const struct vgg_session *s)
 
 int vgg_session_load_image(struct vgg_session *s, const struct vgg_image *image)
 {
+	VGG_TRACE_INFERENCE(s->trace, s->lane, s->image);
 	int channels = s->model->preprocess.channels, c = 0;
 	int64_t n = vgg_shape_count(&s->model->input), i;
 	double start = now_ms();
@@ -548,6 +579,7 @@ int vgg_session_load_image(struct vgg_session *s, const struct vgg_image *image)
 
 int vgg_session_load_file(struct vgg_session *s, const char *path)
 {
+	VGG_TRACE_INFERENCE(s->trace, s->lane, s->image);
 	struct vgg_image *image;
 	int err = takes_images(s);
 
@@ -563,6 +595,7 @@ int vgg_session_load_file(struct vgg_session *s, const char *path)
 int vgg_session_run_tensor(struct vgg_session *s, const float *input,
 			   size_t count, struct vgg_result *result)
 {
+	VGG_TRACE_INFERENCE(s->trace, 0, 0);
 	int err = vgg_session_load_tensor(s, input, count);
 
 	return err ? err : vgg_session_run_loaded(s, result);
@@ -571,6 +604,7 @@ int vgg_session_run_tensor(struct vgg_session *s, const float *input,
 int vgg_session_run_image(struct vgg_session *s, const struct vgg_image *image,
 			  struct vgg_result *result)
 {
+	VGG_TRACE_INFERENCE(s->trace, 0, 0);
 	int err = vgg_session_load_image(s, image);
 
 	return err ? err : vgg_session_run_loaded(s, result);
@@ -579,6 +613,7 @@ int vgg_session_run_image(struct vgg_session *s, const struct vgg_image *image,
 int vgg_session_run_file(struct vgg_session *s, const char *path,
 			 struct vgg_result *result)
 {
+	VGG_TRACE_INFERENCE(s->trace, 0, 0);
 	int err = vgg_session_load_file(s, path);
 
 	return err ? err :

@@ -43,6 +43,9 @@ int vgg_session_create_planned(struct vgg_device *device,
 int vgg_session_another(const struct vgg_session *first,
 			struct vgg_session **another);
 
+/* What a trace calls what comes: trace/trace.h. */
+void vgg_session_set_place(struct vgg_session *s, unsigned int lane,
+			   unsigned int image);
 /* The card's jobs for an image. */
 unsigned int vgg_session_jobs(const struct vgg_session *s);
 

@@ -33,6 +33,7 @@
 #include <unistd.h>
 
 #include "run/threads.h"
+#include "trace/trace.h"
 #include "util/cpu.h"
 #include "util/error.h"
 
@@ -51,6 +52,7 @@ struct share {
 struct region {
 	void (*fn)(void *, int, size_t);
 	void *ctx;
+	struct vgg_trace_place at; /* of the caller */
 };
 
 struct worker {
@@ -124,22 +126,32 @@ static bool take(struct share *share, bool own, size_t *i)
 static void drain(struct vgg_threads *t, int number)
 {
 	const struct region r = t->region;
+	uint64_t begin = r.at.trace ? now_ns() : 0;
+	unsigned int done = 0;
 	int step;
 	size_t i;
 
 	inside = true;
 	for (step = 0; step < t->count; step++)
-		while (take(&t->share[(number + step) % t->count], !step, &i))
+		while (take(&t->share[(number + step) % t->count], !step, &i)) {
 			r.fn(r.ctx, number, i);
+			done++;
+		}
 	inside = false;
+	if (r.at.trace && done)
+		vgg_trace_work(&r.at, number, done, begin);
 }
 
 static void alone(size_t n, void (*fn)(void *, int, size_t), void *ctx)
 {
+	bool traced = vgg_trace_here.trace && n && !inside;
+	uint64_t begin = traced ? now_ns() : 0;
 	size_t i;
 
 	for (i = 0; i < n; i++)
 		fn(ctx, 0, i);
+	if (traced)
+		vgg_trace_work(&vgg_trace_here, 0, (unsigned int)n, begin);
 }
 
 static void deal_out(struct vgg_threads *t, size_t n)
@@ -185,7 +197,7 @@ void vgg_parallel(struct vgg_threads *t, size_t n,
 		return;
 	}
 	pthread_mutex_lock(&t->turn);
-	t->region = (struct region){ .fn = fn, .ctx = ctx };
+	t->region = (struct region){ fn, ctx, vgg_trace_here };
 	deal_out(t, n);
 	atomic_fetch_add(&t->gate, ROUND + OPEN);
 	wake_sleepers(t);
