@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "bench_layers.h"
 #include "cli.h"
 #include "out.h"
 #include "text.h"
@@ -16,12 +17,16 @@ struct bench {
 	const char *model;
 	struct vgg_session_options session;
 	unsigned int iterations, warmup;
+	bool layers;
 
 	float *data;
 	size_t count;
 	double *ms;
 	struct vgg_result last;
+	struct layer_times times;
 };
+
+enum { KEY_LAYERS = 0x400 };
 
 static const struct argp_option options[] = {
 	OPTION_MODEL,
@@ -32,6 +37,8 @@ static const struct argp_option options[] = {
 	OPTION_THREADS,
 	OPTION_SPLIT,
 	OPTION_PRECISION,
+	{ "layers", KEY_LAYERS, NULL, 0, "Tell the time of each layer, too",
+	  0 },
 	{ 0 }
 };
 
@@ -82,6 +89,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case KEY_PRECISION:
 		b->session.precision = (enum vgg_precision)arg_choice(
 			state, "--precision", arg, precision_names);
+		return 0;
+	case KEY_LAYERS:
+		b->layers = true;
 		return 0;
 	case ARGP_KEY_ARG:
 		arg_fail(state,
@@ -144,39 +154,49 @@ static int measure(struct bench *b)
 	}
 	if (!err)
 		err = vgg_device_info(b->cli->dev, &before);
+	if (b->layers)
+		vgg_trace_clear(b->session.trace);
 	for (i = 0; !err && i < b->iterations; i++) {
 		cli_progress(NULL, "inferences", i, b->iterations);
 		err = run_once(b);
 		b->ms[i] = b->last.ms;
+		if (!err && b->layers)
+			err = layer_times_add(&b->times, b->session.trace,
+					      b->last.ms);
 	}
 	cli_progress_clear();
 	return err ? err : note_late(b, &before);
 }
 
-static int by_value(const void *a, const void *b)
+/* The smallest value that p % of them don't exceed. */
+static double percentile(const struct bench *b, unsigned int p)
 {
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
+	return b->ms[((uint64_t)b->iterations * p + 99) / 100 - 1];
 }
 
 static void summarize(struct bench *b, struct out_bench *out)
 {
 	unsigned int n = b->iterations, i;
 
-	qsort(b->ms, n, sizeof(*b->ms), by_value);
+	sort_numbers(b->ms, n);
 	for (i = 0; i < n; i++)
 		out->mean += b->ms[i] / n;
 	out->min = b->ms[0];
 	out->max = b->ms[n - 1];
-	out->median = (b->ms[(n - 1) / 2] + b->ms[n / 2]) / 2;
-	/* The smallest value that 99 % of them don't exceed. */
-	out->p99 = b->ms[(uint64_t)n * 99 / 100 - (n * 99ull % 100 == 0)];
+	out->median = sorted_median(b->ms, n);
+	out->p90 = percentile(b, 90);
+	out->p99 = percentile(b, 99);
 	out->last = &b->last;
 	out->precision = b->session.precision;
 	out->iterations = n;
 	out->warmup = b->warmup;
 	out->threads = b->session.threads;
+	if (!b->layers)
+		return;
+	layer_times_end(&b->times);
+	out->steps = b->times.steps;
+	out->n_steps = b->times.n_steps;
+	out->steps_ms = b->times.all;
 }
 
 static int open_all(struct bench *b)
@@ -185,8 +205,13 @@ static int open_all(struct bench *b)
 
 	if (!err)
 		err = cli_open_model(b->cli, b->model);
+	if (!err && b->layers)
+		err = vgg_trace_create(0, &b->session.trace);
 	if (!err)
 		err = cli_open_session(b->cli, &b->session);
+	if (!err && b->layers)
+		layer_times_begin(&b->times, b->cli->model_info.layers,
+				  b->iterations);
 	return err ? err : input_fixed(b->cli, &b->data, &b->count);
 }
 
@@ -218,6 +243,10 @@ static int bench_main(struct cli *cli, int argc, char **argv)
 
 	cli_parse(&verb_bench, argc, argv, &b);
 	status = bench_all(&b);
+	/* A trace outlives its session. */
+	cli_close(cli);
+	vgg_trace_free(b.session.trace);
+	layer_times_free(&b.times);
 	free(b.ms);
 	free(b.data);
 	return status;

@@ -46,7 +46,7 @@ struct verb {
 };
 
 extern const struct verb verb_run, verb_info, verb_import, verb_verify,
-	verb_bench, verb_plan, verb_calibrate, verb_completion;
+	verb_bench, verb_trace, verb_plan, verb_calibrate, verb_completion;
 /* Ends with NULL; the hidden ones come last, behind another NULL. */
 extern const struct verb *const verbs[];
 

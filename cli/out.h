@@ -46,12 +46,28 @@ struct out_verify {
 	bool equal;
 };
 
+/* Of a layer, medians over inferences. */
+struct out_step {
+	const char *name, *where;
+	int cut, all; /* rows or channels; 0: whole */
+	double ms;
+	bool modelled; /* a share of its job's time, by the cycle model */
+};
+
 struct out_bench {
 	const struct vgg_result *last; /* of the inferences */
 	enum vgg_precision precision;
 	unsigned int iterations, warmup;
 	int threads;
-	double min, median, p99, mean, max; /* ms */
+	double min, median, p90, p99, mean, max; /* ms */
+	const struct out_step *steps; /* NULL: not asked for; last, the rest */
+	unsigned int n_steps;
+	double steps_ms; /* their sum */
+};
+
+struct out_trace {
+	const char *file; /* that was written */
+	struct vgg_trace_info info;
 };
 
 struct out_plan {
@@ -74,6 +90,7 @@ struct out_ops {
 	void (*verify)(const struct cli *cli, const struct out_verify *verify,
 		       const struct vgg_error *error);
 	void (*bench)(const struct cli *cli, const struct out_bench *bench);
+	void (*trace)(const struct cli *cli, const struct out_trace *trace);
 	void (*plan)(const struct cli *cli, const struct out_plan *plan);
 	void (*calibrate)(const struct cli *cli,
 			  const struct vgg_calibrate_info *c);

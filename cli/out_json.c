@@ -460,13 +460,35 @@ static void json_verify(const struct cli *cli, const struct out_verify *v,
 	print(doc);
 }
 
+static json_t *pack_steps(const struct out_bench *b)
+{
+	json_t *list = json_array(), *j;
+	unsigned int i;
+
+	for (i = 0; i < b->n_steps; i++) {
+		const struct out_step *s = &b->steps[i];
+
+		j = json_pack("{s:o, s:o, s:o, s:o, s:b}", "name",
+			      text(s->name), "on", text(s->where), "ms",
+			      number(s->ms), "share",
+			      number(b->steps_ms > 0 ? s->ms / b->steps_ms : 0),
+			      "modelled", s->modelled);
+		if (s->cut) {
+			json_object_set_new(j, "cut", json_integer(s->cut));
+			json_object_set_new(j, "of", json_integer(s->all));
+		}
+		json_array_append_new(list, j);
+	}
+	return list;
+}
+
 static void json_bench(const struct cli *cli, const struct out_bench *b)
 {
 	uint32_t khz = cli->device_info.clock_khz;
-	json_t *ms =
-		json_pack("{s:o, s:o, s:o, s:o, s:o}", "min", number(b->min),
-			  "median", number(b->median), "p99", number(b->p99),
-			  "mean", number(b->mean), "max", number(b->max));
+	json_t *ms = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "min",
+			       number(b->min), "median", number(b->median),
+			       "p90", number(b->p90), "p99", number(b->p99),
+			       "mean", number(b->mean), "max", number(b->max));
 	json_t *doc = json_pack(
 		"{s:o, s:o, s:o, s:i, s:i, s:i, s:o, s:o, s:o, s:o}", "model",
 		with_precision(pack_model(cli), b->precision), "device",
@@ -481,7 +503,28 @@ static void json_bench(const struct cli *cli, const struct out_bench *b)
 	if (khz)
 		json_object_set_new(doc, "card_ms",
 				    number((double)b->last->card_cycles / khz));
+	if (b->steps)
+		json_object_set_new(doc, "layers", pack_steps(b));
 	print(doc);
+}
+
+static void json_trace(const struct cli *cli, const struct out_trace *t)
+{
+	const struct vgg_trace_info *i = &t->info;
+	json_t *ms = json_pack("{s:o, s:o, s:o, s:o, s:o}", "all",
+			       number((double)(i->end - i->begin) / 1e6),
+			       "card", number((double)i->card_ns / 1e6), "cpu",
+			       number((double)i->cpu_ns / 1e6), "both",
+			       number((double)i->both_ns / 1e6), "threads",
+			       number((double)i->threads_ns / 1e6));
+
+	print(json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:i, s:i, s:o, s:b}",
+			"model", pack_model(cli), "device", pack_device(cli),
+			"placement", text(vgg_session_placement(cli->session)),
+			"file", text(t->file), "ms", ms, "events",
+			integer(i->events), "tracks", (int)i->tracks, "images",
+			(int)i->images, "dropped", integer(i->dropped),
+			"unpaced", i->unpaced));
 }
 
 static json_t *pack_planned(const struct out_layer *l,
@@ -591,6 +634,7 @@ const struct out_ops out_json = {
 	.import = json_import,
 	.verify = json_verify,
 	.bench = json_bench,
+	.trace = json_trace,
 	.plan = json_plan,
 	.calibrate = json_calibrate,
 	.error = json_error_out,

@@ -12,6 +12,7 @@
 
 #include "out.h"
 #include "text.h"
+#include "text_tables.h"
 
 #define BAR_CELLS 20
 #define FILE_CELLS 60 /* longer names push the rest of their line aside */
@@ -555,31 +556,6 @@ static void text_import(const struct cli *cli, const struct out_import *m)
 /*
  * verify
  */
-static void add_distance(struct table *t, const struct vgg_verify_layer *l)
-{
-	if (!l->has_fp32) {
-		table_cell(t, "-");
-		table_cell(t, "-");
-		table_cell(t, "-");
-		return;
-	}
-	table_cell(t, "%.6f", l->cosine);
-	table_cell(t, "%#.4g", l->max_error);
-	table_cell(t, "%.2f %%", l->saturated * 100);
-}
-
-static void add_equality(struct table *t, const struct vgg_verify_layer *l)
-{
-	if (!l->on_card && !l->differing)
-		table_cell(t, "-");
-	else if (!l->differing)
-		table_cell(t, "yes");
-	else
-		table_cell(t, "NO: %llu differ, first at %llu",
-			   (unsigned long long)l->differing,
-			   (unsigned long long)l->first_differing);
-}
-
 static void print_verdict(const struct out_verify *v)
 {
 	unsigned long long bytes = 0;
@@ -618,14 +594,8 @@ static void text_verify(const struct cli *cli, const struct out_verify *v,
 	puts("\n");
 	table_begin(&t, "<layer|<on|>values|<card = CPU|>cosine|>max error|"
 			">saturated");
-	for (i = 0; i < v->count; i++) {
-		table_cell(&t, "%s", v->layers[i].name);
-		table_cell(&t, "%s", v->layers[i].on_card ? "card" : "CPU");
-		table_cell(&t, "%llu",
-			   (unsigned long long)v->layers[i].elements);
-		add_equality(&t, &v->layers[i]);
-		add_distance(&t, &v->layers[i]);
-	}
+	for (i = 0; i < v->count; i++)
+		text_verified(&t, &v->layers[i]);
 	table_print(&t, stdout, on(BOLD), off());
 	putchar('\n');
 	print_verdict(v);
@@ -663,7 +633,9 @@ static void text_bench(const struct cli *cli, const struct out_bench *b)
 	       b->iterations == 1 ? "" : "s", b->warmup);
 	pair("min", "%s", ms_text(b->min, a));
 	pair("median", "%s", ms_text(b->median, a));
+	pair("p90", "%s", ms_text(b->p90, a));
 	pair("p99", "%s", ms_text(b->p99, a));
+	pair("max", "%s", ms_text(b->max, a));
 	pair("mean", "%s", ms_text(b->mean, a));
 	pair("rate", "%.4g images/s", b->mean > 0 ? 1000 / b->mean : 0);
 	if (b->last->card_cycles)
@@ -673,6 +645,27 @@ static void text_bench(const struct cli *cli, const struct out_bench *b)
 		     text_si(cli->device_info.clock_khz * 1e3, "Hz", c));
 	if (cli->verbose)
 		pair("sha256", "%s", b->last->sha256);
+	if (b->steps)
+		text_steps(b, on(BOLD), off());
+}
+
+/*
+ * trace
+ */
+static void text_trace(const struct cli *cli, const struct out_trace *t)
+{
+	char a[TEXT_SI];
+
+	heading(cli->model_info.name);
+	puts(vgg_session_placement(cli->session));
+	print_device(cli);
+	printf(": %u inference%s in %s\n\n", t->info.images,
+	       t->info.images == 1 ? "" : "s",
+	       ms_text((double)(t->info.end - t->info.begin) / 1e6, a));
+	text_busy(&t->info, on(BOLD), off());
+	printf("\n%zu events on %u tracks: ", t->info.events, t->info.tracks);
+	put(t->file);
+	putchar('\n');
 }
 
 /*
@@ -788,6 +781,7 @@ const struct out_ops out_text = {
 	.import = text_import,
 	.verify = text_verify,
 	.bench = text_bench,
+	.trace = text_trace,
 	.plan = text_plan,
 	.calibrate = text_calibrate,
 	.error = text_error,

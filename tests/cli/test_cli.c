@@ -91,6 +91,7 @@ TEST(golden_help)
 	golden("help-import", "import --help");
 	golden("help-verify", "verify --help");
 	golden("help-bench", "bench --help");
+	golden("help-trace", "trace --help");
 	golden("help-plan", "plan --help");
 }
 
@@ -697,8 +698,8 @@ static void expect_options(const char *verb, const char *common)
 
 TEST(manual_pages)
 {
-	static const char *const names[] = { "run", "info", "import", "verify",
-					     "bench" };
+	static const char *const names[] = { "run",    "info",	"import",
+					     "verify", "bench", "trace" };
 	char *common, *map, *library, *at, call[80], *to;
 	size_t i;
 

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT */
+/* Rows and tables of results. `before` and `after` enclose a head line. */
+#ifndef VGGCTL_TEXT_TABLES_H
+#define VGGCTL_TEXT_TABLES_H
+
+#include "out.h"
+#include "text.h"
+
+/* "layer|on|values|card = CPU|cosine|max error|saturated" */
+void text_verified(struct table *t, const struct vgg_verify_layer *layer);
+void text_busy(const struct vgg_trace_info *info, const char *before,
+	       const char *after);
+void text_steps(const struct out_bench *bench, const char *before,
+		const char *after);
+
+#endif

@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: MIT
+/* vggctl trace: what card and CPU do during inferences, as a picture or for a
+ * viewer of traces. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli.h"
+#include "out.h"
+
+#define ITERATIONS_DEFAULT 3
+#define ITERATIONS_LIMIT 100000
+#define WARMUP_DEFAULT 1
+/* 72 bytes each, and once more when they are read. */
+#define EVENTS ((size_t)1 << 20)
+
+struct trace {
+	struct cli *cli; /* first, see cli.h */
+	const char *model, *output, *image;
+	struct vgg_session_options session;
+	unsigned int iterations, warmup;
+
+	float *data; /* in place of an image */
+	size_t count;
+};
+
+static const char *const endings[] = { ".json", ".svg", ".html", NULL };
+
+static const struct argp_option options[] = {
+	OPTION_MODEL,
+	{ "output", 'o', "FILE", 0,
+	  "Write the trace there: .json for Perfetto and chrome://tracing, "
+	  ".svg "
+	  "or .html for people",
+	  0 },
+	{ "iterations", 'i', "N", 0,
+	  "Inferences to trace, 1 to 100000; default: 3", 0 },
+	{ "warmup", 'w', "N", 0,
+	  "Inferences before that, 0 to 1000000; default: 1", 0 },
+	OPTION_THREADS,
+	OPTION_SPLIT,
+	OPTION_PRECISION,
+	{ 0 }
+};
+
+/* Before the work, not after it. */
+static void check_output(struct argp_state *state, const char *output)
+{
+	const char *ending = output ? strrchr(output, '.') : NULL;
+	int i;
+
+	if (!output)
+		arg_fail(state, "a file is missing; give it by --output");
+	for (i = 0; ending && endings[i]; i++)
+		if (!strcmp(ending, endings[i]))
+			return;
+	arg_fail(state,
+		 "--output takes a name that ends in .json, .svg or .html, not "
+		 "'%s'",
+		 output);
+}
+
+static void check_arguments(struct argp_state *state, const struct trace *t)
+{
+	check_output(state, t->output);
+	if ((t->session.split == VGG_SPLIT_CARD || t->session.plan) &&
+	    t->session.precision == VGG_PRECISION_FP32)
+		arg_fail(state, "--split card or a plan needs --precision "
+				"int8: the card has no floating point");
+}
+
+/* What is none of the names is a plan's file. */
+static void set_split(struct argp_state *state, struct trace *t,
+		      const char *arg)
+{
+	int split = arg_split(state, arg);
+
+	t->session.plan = split < 0 ? arg : NULL;
+	t->session.split = split < 0 ? VGG_SPLIT_AUTO : (enum vgg_split)split;
+}
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	struct trace *t = state->input;
+
+	switch (key) {
+	case ARGP_KEY_INIT:
+		arg_init_common(state);
+		return 0;
+	case 'm':
+		t->model = arg;
+		return 0;
+	case 'o':
+		t->output = arg;
+		return 0;
+	case 'i':
+		t->iterations = (unsigned int)arg_number(
+			state, "--iterations", arg, 1, ITERATIONS_LIMIT);
+		return 0;
+	case 'w':
+		t->warmup = (unsigned int)arg_number(state, "--warmup", arg, 0,
+						     1000000);
+		return 0;
+	case 't':
+		t->session.threads =
+			arg_number(state, "--threads", arg, 0, THREADS_LIMIT);
+		return 0;
+	case KEY_SPLIT:
+		set_split(state, t, arg);
+		return 0;
+	case KEY_PRECISION:
+		t->session.precision = (enum vgg_precision)arg_choice(
+			state, "--precision", arg, precision_names);
+		return 0;
+	case ARGP_KEY_ARG:
+		if (t->image)
+			arg_fail(state, "takes one image, no '%s'", arg);
+		t->image = arg;
+		return 0;
+	case ARGP_KEY_END:
+		check_arguments(state, t);
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static const struct argp argp = {
+	.options = options,
+	.parser = parse,
+	.args_doc = "-o FILE [IMAGE]",
+	.doc = "Records when card, CPU threads and the device's driver do what "
+	       "during inferences: of an image, from its file on, or of a "
+	       "fixed "
+	       "input.",
+	.children = common_options,
+};
+
+static int run_once(struct trace *t)
+{
+	struct vgg_result r = VGG_INIT(r);
+
+	if (t->image)
+		return vgg_session_run_file(t->cli->session, t->image, &r);
+	return vgg_session_run_tensor(t->cli->session, t->data, t->count, &r);
+}
+
+static int run_all(struct trace *t)
+{
+	unsigned int i;
+	int err = 0;
+
+	for (i = 0; !err && i < t->warmup; i++) {
+		cli_progress(NULL, "warm-up", i, t->warmup);
+		err = run_once(t);
+	}
+	vgg_trace_clear(t->session.trace);
+	for (i = 0; !err && i < t->iterations; i++) {
+		cli_progress(NULL, "inferences", i, t->iterations);
+		err = run_once(t);
+	}
+	cli_progress_clear();
+	return err;
+}
+
+static int open_all(struct trace *t)
+{
+	int err = cli_open_device(t->cli);
+
+	if (!err)
+		err = cli_open_model(t->cli, t->model);
+	if (!err)
+		err = vgg_trace_create(EVENTS, &t->session.trace);
+	if (!err)
+		err = cli_open_session(t->cli, &t->session);
+	if (err || t->image)
+		return err;
+	return input_fixed(t->cli, &t->data, &t->count);
+}
+
+static int trace_all(struct trace *t)
+{
+	struct out_trace out = { .file = t->output };
+	struct cli *cli = t->cli;
+	int err = open_all(t);
+
+	if (!err)
+		err = run_all(t);
+	if (!err)
+		err = vgg_trace_save(t->session.trace, t->output);
+	out.info.size = sizeof(out.info);
+	if (!err)
+		err = vgg_trace_info(t->session.trace, &out.info);
+	if (err)
+		return cli_report_last(cli, err);
+	cli->out->trace(cli, &out);
+	return EXIT_OK;
+}
+
+static int trace_main(struct cli *cli, int argc, char **argv)
+{
+	struct trace t = {
+		.cli = cli,
+		.session = { .size = sizeof(t.session),
+			     .progress = cli_progress },
+		.iterations = ITERATIONS_DEFAULT,
+		.warmup = WARMUP_DEFAULT,
+	};
+	int status;
+
+	cli_parse(&verb_trace, argc, argv, &t);
+	status = trace_all(&t);
+	/* It outlives the session. */
+	cli_close(cli);
+	vgg_trace_free(t.session.trace);
+	free(t.data);
+	return status;
+}
+
+const struct verb verb_trace = {
+	.name = "trace",
+	.summary = "draw what card and CPU do, and when",
+	.argp = &argp,
+	.run = trace_main,
+};
