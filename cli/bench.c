@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "bench_layers.h"
+#include "bench_stream.h"
 #include "cli.h"
 #include "out.h"
 #include "text.h"
@@ -18,15 +19,16 @@ struct bench {
 	struct vgg_session_options session;
 	unsigned int iterations, warmup;
 	bool layers;
+	int in_flight; /* -1: one image after the other */
 
 	float *data;
 	size_t count;
-	double *ms;
+	double *ms, rate;
 	struct vgg_result last;
 	struct layer_times times;
 };
 
-enum { KEY_LAYERS = 0x400 };
+enum { KEY_LAYERS = 0x400, KEY_IN_FLIGHT };
 
 static const struct argp_option options[] = {
 	OPTION_MODEL,
@@ -39,6 +41,10 @@ static const struct argp_option options[] = {
 	OPTION_PRECISION,
 	{ "layers", KEY_LAYERS, NULL, 0, "Tell the time of each layer, too",
 	  0 },
+	{ "in-flight", KEY_IN_FLIGHT, "N", 0,
+	  "A stream of images, up to 16 of them in flight at the same time; 0: "
+	  "as many as keep card and CPU busy",
+	  0 },
 	{ 0 }
 };
 
@@ -48,6 +54,12 @@ static void check_arguments(struct argp_state *state, const struct bench *b)
 	    b->session.precision == VGG_PRECISION_FP32)
 		arg_fail(state, "--split card or a plan needs --precision "
 				"int8: the card has no floating point");
+	if (b->layers && b->in_flight >= 0)
+		arg_fail(state, "--layers is for one image after the other, "
+				"--in-flight for several at the same time");
+	if (b->in_flight >= 0 && !b->warmup)
+		arg_fail(state, "a stream is measured when it flows: "
+				"--in-flight needs --warmup 1 or more");
 }
 
 /* What is none of the names is a plan's file. */
@@ -90,6 +102,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		b->session.precision = (enum vgg_precision)arg_choice(
 			state, "--precision", arg, precision_names);
 		return 0;
+	case KEY_IN_FLIGHT:
+		b->in_flight = arg_number(state, "--in-flight", arg, 0, 16);
+		return 0;
 	case KEY_LAYERS:
 		b->layers = true;
 		return 0;
@@ -110,7 +125,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 static const struct argp argp = {
 	.options = options,
 	.parser = parse,
-	.doc = "Measures inferences on a fixed input, one after the other.",
+	.doc = "Measures inferences on a fixed input, one after the other, or "
+	       "several at the same time.",
 	.children = common_options,
 };
 
@@ -141,13 +157,44 @@ static int note_late(const struct bench *b,
 	return 0;
 }
 
+/* Streams warm up by themselves: what a card is late with in that time says
+ * nothing. */
+static int warm_up_stream(struct bench *b)
+{
+	struct bench_stream s = { .cli = b->cli,
+				  .data = b->data,
+				  .count = b->count,
+				  .warmup = b->warmup };
+
+	return bench_stream(&s);
+}
+
+static int measure_stream(struct bench *b)
+{
+	struct bench_stream s = { .cli = b->cli,
+				  .data = b->data,
+				  .count = b->count,
+				  .warmup = b->warmup,
+				  .images = b->iterations,
+				  .ms = b->ms };
+	struct vgg_device_info before = VGG_INIT(before);
+	int err = warm_up_stream(b);
+
+	if (!err)
+		err = vgg_device_info(b->cli->dev, &before);
+	if (!err)
+		err = bench_stream(&s);
+	b->last = s.last;
+	b->rate = s.rate;
+	return err ? err : note_late(b, &before);
+}
+
 static int measure(struct bench *b)
 {
 	struct vgg_device_info before = VGG_INIT(before);
 	unsigned int i;
 	int err = 0;
 
-	b->ms = cli_alloc(NULL, b->iterations * sizeof(*b->ms));
 	for (i = 0; !err && i < b->warmup; i++) {
 		cli_progress(NULL, "warm-up", i, b->warmup);
 		err = run_once(b);
@@ -186,6 +233,10 @@ static void summarize(struct bench *b, struct out_bench *out)
 	out->median = sorted_median(b->ms, n);
 	out->p90 = percentile(b, 90);
 	out->p99 = percentile(b, 99);
+	out->rate = b->cli->pipeline ? b->rate :
+		    out->mean > 0    ? 1000 / out->mean :
+				       0;
+	out->in_flight = b->in_flight;
 	out->last = &b->last;
 	out->precision = b->session.precision;
 	out->iterations = n;
@@ -207,8 +258,13 @@ static int open_all(struct bench *b)
 		err = cli_open_model(b->cli, b->model);
 	if (!err && b->layers)
 		err = vgg_trace_create(0, &b->session.trace);
-	if (!err)
+	if (!err && b->in_flight < 0)
 		err = cli_open_session(b->cli, &b->session);
+	else if (!err)
+		err = cli_open_pipeline(b->cli, &b->session,
+					(unsigned int)b->in_flight);
+	if (!err && b->cli->pipeline)
+		b->in_flight = (int)vgg_pipeline_room(b->cli->pipeline);
 	if (!err && b->layers)
 		layer_times_begin(&b->times, b->cli->model_info.layers,
 				  b->iterations);
@@ -221,8 +277,9 @@ static int bench_all(struct bench *b)
 	struct cli *cli = b->cli;
 	int err = open_all(b);
 
+	b->ms = cli_alloc(NULL, b->iterations * sizeof(*b->ms));
 	if (!err)
-		err = measure(b);
+		err = b->cli->pipeline ? measure_stream(b) : measure(b);
 	if (err)
 		return cli_report_last(cli, err);
 	summarize(b, &out);
@@ -238,6 +295,7 @@ static int bench_main(struct cli *cli, int argc, char **argv)
 			     .progress = cli_progress },
 		.iterations = ITERATIONS_DEFAULT,
 		.warmup = WARMUP_DEFAULT,
+		.in_flight = -1,
 	};
 	int status;
 

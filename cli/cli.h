@@ -34,6 +34,7 @@ struct cli {
 	struct vgg_device *dev;
 	struct vgg_model *model;
 	struct vgg_session *session;
+	struct vgg_pipeline *pipeline; /* instead of it */
 	struct vgg_device_info device_info;
 	struct vgg_model_info model_info;
 };
@@ -117,6 +118,11 @@ int cli_open_model(struct cli *cli, const char *path);
 int cli_describe_model(struct cli *cli);
 /* Needs both of the above. */
 int cli_open_session(struct cli *cli, const struct vgg_session_options *o);
+int cli_open_pipeline(struct cli *cli, const struct vgg_session_options *o,
+		      unsigned int in_flight);
+/* That of either, for what doesn't run it. */
+const struct vgg_session *cli_session(const struct cli *cli);
+const char *cli_placement(const struct cli *cli);
 void cli_close(struct cli *cli);
 
 /* error.c */

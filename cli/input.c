@@ -74,7 +74,7 @@ static int preprocess(const struct cli *cli, const struct vgg_image *image,
 
 	*count = cli->model_info.input_count;
 	*data = cli_alloc(NULL, *count * sizeof(**data));
-	err = vgg_session_preprocess(cli->session, image, *data, *count);
+	err = vgg_session_preprocess(cli_session(cli), image, *data, *count);
 	if (err)
 		free(*data);
 	return err;

@@ -62,11 +62,35 @@ int cli_open_session(struct cli *cli, const struct vgg_session_options *o)
 	return err ? err : vgg_device_info(cli->dev, &cli->device_info);
 }
 
+int cli_open_pipeline(struct cli *cli, const struct vgg_session_options *o,
+		      unsigned int in_flight)
+{
+	int err = vgg_pipeline_create(cli->dev, cli->model, o, in_flight,
+				      &cli->pipeline);
+
+	cli_progress_clear();
+	return err ? err : vgg_device_info(cli->dev, &cli->device_info);
+}
+
+const struct vgg_session *cli_session(const struct cli *cli)
+{
+	return cli->pipeline ? vgg_pipeline_session(cli->pipeline) :
+			       cli->session;
+}
+
+const char *cli_placement(const struct cli *cli)
+{
+	return cli->pipeline ? vgg_pipeline_placement(cli->pipeline) :
+			       vgg_session_placement(cli->session);
+}
+
 void cli_close(struct cli *cli)
 {
+	vgg_pipeline_free(cli->pipeline);
 	vgg_session_free(cli->session);
 	vgg_model_free(cli->model);
 	vgg_device_close(cli->dev);
+	cli->pipeline = NULL;
 	cli->session = NULL;
 	cli->model = NULL;
 	cli->dev = NULL;

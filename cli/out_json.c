@@ -309,8 +309,7 @@ static void json_run_end(const struct cli *cli)
 			doc, "model",
 			with_precision(pack_model(cli), run.precision));
 		json_object_set_new(doc, "device", pack_device(cli));
-		json_object_set_new(doc, "placement",
-				    text(vgg_session_placement(cli->session)));
+		json_object_set_new(doc, "placement", text(cli_placement(cli)));
 		json_object_set(doc, "results", run.results);
 	}
 	if (json_array_size(run.errors)) {
@@ -381,8 +380,7 @@ static void json_info(const struct cli *cli, const struct out_info *info)
 	}
 	print(json_pack("{s:o, s:o, s:o, s:o}", "device",
 			pack_capabilities(cli), "cpu", pack_cpu(), "model",
-			model, "placement",
-			text(vgg_session_placement(cli->session))));
+			model, "placement", text(cli_placement(cli))));
 }
 
 static void json_archs(void)
@@ -492,17 +490,18 @@ static void json_bench(const struct cli *cli, const struct out_bench *b)
 	json_t *doc = json_pack(
 		"{s:o, s:o, s:o, s:i, s:i, s:i, s:o, s:o, s:o, s:o}", "model",
 		with_precision(pack_model(cli), b->precision), "device",
-		pack_device(cli), "placement",
-		text(vgg_session_placement(cli->session)), "iterations",
-		(int)b->iterations, "warmup", (int)b->warmup, "threads",
-		b->threads, "ms", ms, "images_per_second",
-		number(b->mean > 0 ? 1000 / b->mean : 0), "card_cycles",
-		integer(b->last->card_cycles), "output_sha256",
-		text(b->last->sha256));
+		pack_device(cli), "placement", text(cli_placement(cli)),
+		"iterations", (int)b->iterations, "warmup", (int)b->warmup,
+		"threads", b->threads, "ms", ms, "images_per_second",
+		number(b->rate), "card_cycles", integer(b->last->card_cycles),
+		"output_sha256", text(b->last->sha256));
 
 	if (khz)
 		json_object_set_new(doc, "card_ms",
 				    number((double)b->last->card_cycles / khz));
+	if (b->in_flight >= 0)
+		json_object_set_new(doc, "in_flight",
+				    json_integer(b->in_flight));
 	if (b->steps)
 		json_object_set_new(doc, "layers", pack_steps(b));
 	print(doc);
@@ -520,11 +519,10 @@ static void json_trace(const struct cli *cli, const struct out_trace *t)
 
 	print(json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:i, s:i, s:o, s:b}",
 			"model", pack_model(cli), "device", pack_device(cli),
-			"placement", text(vgg_session_placement(cli->session)),
-			"file", text(t->file), "ms", ms, "events",
-			integer(i->events), "tracks", (int)i->tracks, "images",
-			(int)i->images, "dropped", integer(i->dropped),
-			"unpaced", i->unpaced));
+			"placement", text(cli_placement(cli)), "file",
+			text(t->file), "ms", ms, "events", integer(i->events),
+			"tracks", (int)i->tracks, "images", (int)i->images,
+			"dropped", integer(i->dropped), "unpaced", i->unpaced));
 }
 
 static json_t *pack_planned(const struct out_layer *l,

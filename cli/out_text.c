@@ -231,7 +231,7 @@ static void print_placement(const struct cli *cli)
 	unsigned int i;
 	bool card;
 
-	puts(vgg_session_placement(cli->session));
+	puts(cli_placement(cli));
 	for (i = 0; cli->verbose && i < cli->model_info.layers; i++) {
 		struct vgg_layer_info l = VGG_INIT(l);
 		const char *why;
@@ -503,7 +503,7 @@ static void text_info(const struct cli *cli, const struct out_info *info)
 	print_work(&cli->model_info);
 	print_preprocess(&cli->model_info);
 	print_labels(cli);
-	pair("placement", "%s", vgg_session_placement(cli->session));
+	pair("placement", "%s", cli_placement(cli));
 	if (!info->has_layers)
 		return;
 	putchar('\n');
@@ -626,18 +626,22 @@ static void text_bench(const struct cli *cli, const struct out_bench *b)
 	char a[TEXT_SI], c[TEXT_SI];
 
 	heading(cli->model_info.name);
-	puts(vgg_session_placement(cli->session));
+	puts(cli_placement(cli));
 	print_device(cli);
 	printf(": %s, %u inference%s after %u to warm up\n\n",
 	       precision_names[b->precision], b->iterations,
 	       b->iterations == 1 ? "" : "s", b->warmup);
+	if (b->in_flight >= 0)
+		printf("a stream, up to %d in flight; times are from push to "
+		       "pull\n\n",
+		       b->in_flight);
 	pair("min", "%s", ms_text(b->min, a));
 	pair("median", "%s", ms_text(b->median, a));
 	pair("p90", "%s", ms_text(b->p90, a));
 	pair("p99", "%s", ms_text(b->p99, a));
 	pair("max", "%s", ms_text(b->max, a));
 	pair("mean", "%s", ms_text(b->mean, a));
-	pair("rate", "%.4g images/s", b->mean > 0 ? 1000 / b->mean : 0);
+	pair("rate", "%.4g images/s", b->rate);
 	if (b->last->card_cycles)
 		pair("card", "%llu cycles: %s at %s",
 		     (unsigned long long)b->last->card_cycles,
@@ -657,7 +661,7 @@ static void text_trace(const struct cli *cli, const struct out_trace *t)
 	char a[TEXT_SI];
 
 	heading(cli->model_info.name);
-	puts(vgg_session_placement(cli->session));
+	puts(cli_placement(cli));
 	print_device(cli);
 	printf(": %u inference%s in %s\n\n", t->info.images,
 	       t->info.images == 1 ? "" : "s",

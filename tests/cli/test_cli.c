@@ -286,6 +286,40 @@ TEST(json_bench)
 	json_decref(doc);
 }
 
+/* As many in flight as asked for, with the result of one after the other. */
+TEST(stream_bench)
+{
+	static const char *const how[] = { "", "--pace", "--split cpu" };
+	const char *sha, *one_sha;
+	unsigned int i;
+	double rate;
+	int n;
+
+	make_files();
+	for (i = 0; i < 3; i++) {
+		char line[160];
+		json_t *doc, *one;
+
+		snprintf(line, sizeof(line),
+			 "bench --model @mini.st -i 20 --in-flight %u %s "
+			 "--device sim --json",
+			 i ? 2 : 0, how[i]);
+		doc = vggctl_json(line, 0);
+		ASSERT_EQ(0, json_unpack(doc, "{s:i, s:F, s:s}", "in_flight",
+					 &n, "images_per_second", &rate,
+					 "output_sha256", &sha));
+		one = vggctl_json("bench --model @mini.st -i 1 --json", 0);
+		ASSERT_EQ(0,
+			  json_unpack(one, "{s:s}", "output_sha256", &one_sha));
+		EXPECT_STREQ(one_sha, sha);
+		EXPECT_TRUE(i ? n == 2 : n > 1);
+		EXPECT_TRUE(rate > 0);
+		EXPECT_TRUE(!json_object_get(one, "in_flight"));
+		json_decref(doc);
+		json_decref(one);
+	}
+}
+
 /* No inference is faster than the card that is modelled. */
 TEST(paced_bench)
 {

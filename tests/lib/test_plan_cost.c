@@ -330,7 +330,8 @@ TEST_F(part, rows_behind_rows)
 		   self->cost.cycles);
 	EXPECT_SUM(2 * 3584 + 100352, self->cost.link_bytes);
 	EXPECT_NEAR(1920 / 200e3 + 0.05, self->cost.gather_ms, 1e-9);
-	EXPECT_NEAR(30656 / 200e3 + 0.05, self->cost.card_ms, 1e-9);
+	/* In the queue behind the fetch: what a job costs the host is paid. */
+	EXPECT_NEAR(30656 / 200e3, self->cost.card_ms, 1e-9);
 	EXPECT_NEAR(vgg_curve_at(&self->c.cpu[1].rows, 28), self->cost.cpu_ms,
 		    1e-12);
 	EXPECT_NEAR(self->cost.gather_ms +
