@@ -1,7 +1,8 @@
 #!/usr/bin/perl
 # SPDX-License-Identifier: MIT
 # A full-size VGG16 with random weights, imported without any download: the
-# simulated card and the CPU give the same bytes, however many threads.
+# simulated card and the CPU give the same bytes, however many threads. And what
+# README.md says of boards.
 use strict;
 use warnings;
 use File::Temp qw(tempdir);
@@ -27,4 +28,11 @@ for my $options ('--device sim run', '--device cpu run --threads 1',
 is(scalar keys %hash, 1, 'all give the same output_sha256');
 my $verify = `build/vggctl --device sim verify --model $model samples/cross.jpg`;
 is($?, 0, 'verify agrees layer by layer');
+
+# The planner asks for shapes alone.
+open(my $readme, '<', 'README.md') or die "README.md: $!";
+my ($shown) = do { local $/; <$readme> } =~ /<!-- tools\/boards[^\n]*\n(.*?)<!--/s;
+my $table = `tools/boards --model $model`;
+is($?, 0, 'tools/boards runs');
+is($shown, $table, 'its table in README.md is what the planner predicts: make boards');
 done_testing();
