@@ -83,6 +83,13 @@ my %exported = map { /\bT (vgg_\w+)/ ? ($1 => 1) : () }
 	split /\n/, `nm -D --defined-only build/libvggaccel.so.0 | sed 's/@.*//'`;
 is_deeply([sort keys %exported], [sort keys %map], 'the library exports just those');
 
+# What can't be formatted is missing from an installation.
+SKIP: {
+	skip 'no scdoc here', 1 unless -x '/usr/bin/scdoc';
+	is_deeply([grep { system("scdoc < $_ > /dev/null 2>&1") } grep { /\.scd$/ } @files],
+		[], 'every manual page can be formatted');
+}
+
 # Rules of size.
 my @long = grep { (() = slurp($_) =~ /\n/g) > 800 } @code;
 is_deeply(\@long, [], 'no file is longer than 800 lines');
