@@ -10,8 +10,11 @@
 #define ITERATIONS_DEFAULT 3
 #define ITERATIONS_LIMIT 100000
 #define WARMUP_DEFAULT 1
-/* 72 bytes each, and once more when they are read. */
-#define EVENTS ((size_t)1 << 20)
+/* Room for events: of an inference, some hundred with two threads; at least, and
+ * at most. */
+#define EVENTS_EACH ((size_t)4096)
+#define EVENTS_LEAST ((size_t)1 << 16)
+#define EVENTS_MOST ((size_t)1 << 22)
 
 struct trace {
 	struct cli *cli; /* first, see cli.h */
@@ -162,6 +165,14 @@ static int run_all(struct trace *t)
 	return err;
 }
 
+static size_t room(const struct trace *t)
+{
+	size_t n = t->iterations * EVENTS_EACH;
+
+	n = n < EVENTS_MOST ? n : EVENTS_MOST;
+	return n > EVENTS_LEAST ? n : EVENTS_LEAST;
+}
+
 static int open_all(struct trace *t)
 {
 	int err = cli_open_device(t->cli);
@@ -169,7 +180,7 @@ static int open_all(struct trace *t)
 	if (!err)
 		err = cli_open_model(t->cli, t->model);
 	if (!err)
-		err = vgg_trace_create(EVENTS, &t->session.trace);
+		err = vgg_trace_create(room(t), &t->session.trace);
 	if (!err)
 		err = cli_open_session(t->cli, &t->session);
 	if (err || t->image)

@@ -4,9 +4,9 @@
  * have ended, and how many cycles it took; the card takes one job after the
  * other. So it began when it was submitted, or when the one before had ended; and
  * it ended
- *  - in the simulator of this process, when that raised its interrupt: paced or
- *    not, this is the clock on the wall. Without pace it says how fast the card
- *    is simulated; what it would have taken is told beside;
+ *  - on a simulated card, when that was seen (in this process: when it raised its
+ *    interrupt): paced or not, this is the clock on the wall. Without pace it says
+ *    how fast the card is simulated; what it would have taken is told beside;
  *  - on a real card, so many cycles later, as the caller may have looked long
  *    after that; or when it was seen, if that was earlier.
  *
@@ -147,12 +147,12 @@ int vgg_trace_add_job(struct vgg_trace *t, const struct vgg_trace_record *r,
 	e->end = r->end;
 	e->cycles = r->cycles;
 	e->card_ms = card_ms(s, r->cycles);
-	if (s->kind == VGG_DEVICE_CARD)
+	if (!s->simulated)
 		e->end = least(e->end, e->begin + (uint64_t)(e->card_ms * 1e6));
 	if (e->end < e->begin)
 		e->end = e->begin;
 	*from = e->end;
-	t->unpaced |= s->kind == VGG_DEVICE_SIM && !s->paced;
+	t->unpaced |= s->simulated && !s->paced;
 	scale.begin = e->begin;
 	scale.span = e->end - e->begin;
 	return r->fetch ? add_fetch(t, r, &scale) : add_parts(t, r, &scale);

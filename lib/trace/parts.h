@@ -48,8 +48,7 @@ struct vgg_trace_range {
 struct vgg_trace_source {
 	struct vgg_trace_source *next;
 	char *model, *placement, *device;
-	enum vgg_device_kind kind;
-	bool paced;
+	bool has_card, simulated, paced;
 	uint32_t clock_khz;
 	unsigned int count; /* of layers */
 	struct vgg_trace_layer *layers;

@@ -338,7 +338,7 @@ const char *vgg_trace_note(const struct vgg_trace *t)
 {
 	const struct vgg_trace_source *s = t->sources;
 
-	if (!s || s->kind == VGG_DEVICE_CPU)
+	if (!s || !s->has_card)
 		return "There is no card.";
 	if (t->unpaced)
 		return "The card is simulated without pace: its boxes are as "
@@ -346,7 +346,7 @@ const char *vgg_trace_note(const struct vgg_trace *t)
 		       "card "
 		       "itself would take is told beside. Layers within jobs "
 		       "and DMA are shares by the card's cycle model.";
-	if (s->kind == VGG_DEVICE_SIM)
+	if (s->simulated)
 		return "The card is simulated, and paced: a job takes as long "
 		       "as "
 		       "the modelled card's. Layers within jobs and DMA are "

@@ -140,15 +140,32 @@ static int copy_layers(struct vgg_trace_source *s, const struct vgg_model *m,
 	return 0;
 }
 
+static void describe_device(const struct vgg_device_info *d, char *text,
+			    size_t size)
+{
+	if (d->kind == VGG_DEVICE_SIM)
+		snprintf(text, size, "simulated card (profile %s)%s", d->name,
+			 d->paced ? ", paced" : "");
+	else if (d->kind == VGG_DEVICE_CARD)
+		snprintf(text, size, "%scard at %s",
+			 d->simulated ? "simulated " : "", d->name);
+	else
+		snprintf(text, size, "no card");
+}
+
 static int fill(struct vgg_trace_source *s, const struct vgg_model *m,
 		const struct vgg_plan *plan, const struct vgg_device_info *d)
 {
-	s->kind = d->kind;
+	char device[160];
+
+	describe_device(d, device, sizeof(device));
+	s->has_card = d->kind != VGG_DEVICE_CPU;
+	s->simulated = d->kind == VGG_DEVICE_SIM || d->simulated;
 	s->paced = d->paced;
 	s->clock_khz = d->clock_khz;
 	s->model = clean(m->name);
 	s->placement = clean(plan->summary);
-	s->device = clean(d->name);
+	s->device = clean(device);
 	if (!s->model || !s->placement || !s->device || copy_layers(s, m, plan))
 		return vgg_fail_memory("a trace of a session");
 	return plan->count ? model_card(s, m, plan, d) : 0;

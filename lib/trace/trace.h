@@ -80,7 +80,11 @@ static inline void vgg_trace_close(const struct vgg_trace_span *s)
 
 #define VGG_TRACE_SPAN_(open)                             \
 	__attribute__((cleanup(vgg_trace_close), unused)) \
-	const struct vgg_trace_span vgg_trace_span_ = open
+	const struct vgg_trace_span                       \
+	VGG_TRACE_VARIABLE_(__LINE__) = open
+/* Of this line alone, as blocks may lie in each other. */
+#define VGG_TRACE_VARIABLE_(line) VGG_TRACE_JOIN_(vgg_trace_, line)
+#define VGG_TRACE_JOIN_(a, b) a##b
 /* To the end of the block: layers `first` up to, not including, `end`. */
 #define VGG_TRACE(kind, first, end) \
 	VGG_TRACE_SPAN_(vgg_trace_open(VGG_TRACE_##kind, NULL, first, end))
@@ -105,8 +109,8 @@ void vgg_trace_leave(const struct vgg_trace_visit *v);
 /* To the end of the block. */
 #define VGG_TRACE_INFERENCE(trace, lane, image)           \
 	__attribute__((cleanup(vgg_trace_leave), unused)) \
-	const struct vgg_trace_visit vgg_trace_visit_ =   \
-		vgg_trace_enter(trace, lane, image)
+	const struct vgg_trace_visit                      \
+	VGG_TRACE_VARIABLE_(__LINE__) = vgg_trace_enter(trace, lane, image)
 
 /*
  * Threads that work on what another one is at: `at` is its place. Worker 0 is
