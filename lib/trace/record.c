@@ -204,8 +204,8 @@ void vgg_trace_completed_(uint64_t ticket, const struct vgg_completion *c)
 	r = t->jobs[ticket % VGG_TRACE_JOBS];
 	t->jobs[ticket % VGG_TRACE_JOBS].source = NULL;
 	pthread_mutex_unlock(&t->lock);
-	/* Submitted before this session's runs, or waited for twice. */
-	if (r.source != t->source || r.number != ticket)
+	/* Not by this session's runs, or waited for twice. */
+	if (!r.source || r.source != t->source || r.number != ticket)
 		return;
 	r.cycles = c->cycles;
 	r.end = c->seen_ns;

@@ -415,6 +415,78 @@ TEST(card_and_cpu_are_busy_at_once)
 	free((void *)o.plan);
 }
 
+/* FILLs a megabyte. */
+static uint64_t submit_fill(struct vgg_device *d, struct vgg_buffer *stream,
+			    struct vgg_buffer *to)
+{
+	union {
+		struct vgg_hw_cmd_fill fill;
+		struct vgg_hw_cmd_plain end;
+	} *c = vgg_buffer_map(stream);
+	struct vgg_job job = VGG_INIT(job);
+	uint64_t ticket = 0;
+
+	memset(c, 0, 2 * sizeof(*c));
+	c[0].fill.head.opcode = VGG_CMD_FILL;
+	c[0].fill.dst = vgg_buffer_address(to);
+	c[0].fill.width = 1 << 20;
+	c[0].fill.height = 1;
+	c[1].end.head.opcode = VGG_CMD_END;
+	job.stream = vgg_buffer_address(stream);
+	job.stream_bytes = 2 * VGG_CMD_SIZE;
+	OK(vgg_submit(d, &job, &ticket));
+	return ticket;
+}
+
+#define FILLS 5
+#define LATE_NS 300000000
+
+/* Several jobs are under way, and nobody looks until long after they ended: when
+ * each did is known all the same. */
+TEST(ends_of_jobs_are_known_to_who_comes_late)
+{
+	struct vgg_session_options o = VGG_INIT(o);
+	struct vgg_completion c[FILLS] = { 0 };
+	struct vgg_buffer *stream, *to;
+	uint64_t tickets[FILLS], late, seed = 5;
+	struct vgg_trace_event e;
+	unsigned int jobs = 0, i;
+	struct traced x;
+
+	o.split = VGG_SPLIT_CPU;
+	traced_net(&x, &seed, false);
+	traced_begin(&x, NULL, "sim", &o);
+	OK(vgg_buffer_create(x.device, 1 << 20, VGG_BUFFER_HOST, &to));
+	OK(vgg_buffer_create(x.device, 4096, VGG_BUFFER_HOST, &stream));
+	{
+		VGG_TRACE_INFERENCE(x.trace, 0, 0);
+		for (i = 0; i < FILLS; i++)
+			tickets[i] = submit_fill(x.device, stream, to);
+		nanosleep(&(struct timespec){ .tv_nsec = LATE_NS }, NULL);
+		late = vgg_trace_now();
+		for (i = 0; i < FILLS; i++) {
+			c[i].size = sizeof(c[i]);
+			OK(vgg_wait(x.device, tickets[i], &c[i]));
+			EXPECT_LT(c[i].seen_ns, late);
+			EXPECT_LT(i ? c[i - 1].seen_ns : 0, c[i].seen_ns);
+		}
+	}
+	expect_order(x.trace);
+	for (i = 0; i < info_of(x.trace).events; i++) {
+		e = event_of(x.trace, i);
+		if (e.kind != VGG_TRACE_JOB)
+			continue;
+		EXPECT_EQ(c[jobs].seen_ns, e.end);
+		EXPECT_EQ(c[jobs].cycles, e.cycles);
+		EXPECT_LT(e.begin, e.end);
+		jobs++;
+	}
+	EXPECT_EQ((unsigned int)FILLS, jobs);
+	vgg_buffer_destroy(stream);
+	vgg_buffer_destroy(to);
+	traced_end(&x);
+}
+
 /* By the module's interface: what calls make of system calls lies in them. */
 TEST(system_calls_lie_in_calls)
 {
