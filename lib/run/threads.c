@@ -63,6 +63,7 @@ struct worker {
 
 struct vgg_threads {
 	int count;	      /* the caller is one of them, number 0 */
+	uint32_t pool;	      /* its number, in traces */
 	bool crowded;	      /* more threads than CPUs */
 	pid_t owner;	      /* a forked child has none of the workers */
 	pthread_mutex_t turn; /* of callers */
@@ -139,7 +140,7 @@ static void drain(struct vgg_threads *t, int number)
 		}
 	inside = false;
 	if (r.at.trace && done)
-		vgg_trace_work(&r.at, number, done, begin);
+		vgg_trace_work(&r.at, t->pool, number, done, begin);
 }
 
 static void alone(size_t n, void (*fn)(void *, int, size_t), void *ctx)
@@ -151,7 +152,7 @@ static void alone(size_t n, void (*fn)(void *, int, size_t), void *ctx)
 	for (i = 0; i < n; i++)
 		fn(ctx, 0, i);
 	if (traced)
-		vgg_trace_work(&vgg_trace_here, 0, (unsigned int)n, begin);
+		vgg_trace_work(&vgg_trace_here, 0, 0, (unsigned int)n, begin);
 }
 
 static void deal_out(struct vgg_threads *t, size_t n)
@@ -417,12 +418,14 @@ static bool start_all(struct vgg_threads *t, const cpu_set_t *allowed)
 
 static struct vgg_threads *new_threads(void)
 {
+	static atomic_uint pools;
 	struct vgg_threads *t = aligned_alloc(64, sizeof(*t));
 
 	if (!t)
 		return NULL;
 	memset(t, 0, sizeof(*t));
 	t->owner = getpid();
+	t->pool = atomic_fetch_add(&pools, 1);
 	pthread_mutex_init(&t->turn, NULL);
 	pthread_mutex_init(&t->claim, NULL);
 	pthread_cond_init(&t->served, NULL);

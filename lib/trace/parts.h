@@ -17,7 +17,7 @@ struct vgg_trace_record {
 	uint64_t number;	     /* JOB: ticket; WORK: tasks */
 	uint64_t cycles;	     /* JOB */
 	uint32_t image, first, past; /* layers */
-	uint16_t lane, worker, kind;
+	uint16_t lane, pool, worker, kind;
 	bool fetch; /* JOB: brings a tensor to the host */
 };
 
@@ -109,10 +109,11 @@ enum vgg_trace_rank {
 	VGG_RANK_LINK,
 	VGG_RANKS
 };
+#define VGG_RANK_SHIFT 28
 /* Until tracks are known, an event's track is this. */
 static inline uint32_t vgg_trace_key(enum vgg_trace_rank rank, uint32_t index)
 {
-	return (uint32_t)rank << 20 | index;
+	return (uint32_t)rank << VGG_RANK_SHIFT | index;
 }
 
 /* Of a track. */

@@ -47,9 +47,11 @@ static uint32_t key_of(const struct vgg_trace_record *r)
 	switch (r->kind) {
 	case VGG_TRACE_WORK:
 		/* The callers of all lanes come first. */
-		return vgg_trace_key(VGG_RANK_CPU,
-				     r->worker ? (1u << 16) + r->worker :
-						 r->lane);
+		return vgg_trace_key(
+			VGG_RANK_CPU,
+			r->worker ?
+				1u << 27 | (uint32_t)r->pool << 10 | r->worker :
+				r->lane);
 	case VGG_TRACE_CALL:
 		return vgg_trace_key(VGG_RANK_CALL, r->lane);
 	default:
@@ -164,25 +166,29 @@ static void set_depths(struct vgg_trace *t)
 	}
 }
 
-static void name_row(struct vgg_trace_row *row)
+/* CPU threads are counted. */
+static void name_row(struct vgg_trace *t, unsigned int row)
 {
 	static const char *const names[VGG_RANKS] = {
 		[VGG_RANK_IMAGE] = "inferences",
-		[VGG_RANK_CPU] = "CPU thread 1",
 		[VGG_RANK_CALL] = "system calls",
 		[VGG_RANK_CARD] = "card",
 		[VGG_RANK_LINK] = "DMA over PCIe",
 	};
-	uint32_t rank = row->key >> 20, i = row->key & 0xfffff;
+	struct vgg_trace_row *r = &t->rows[row];
+	uint32_t rank = r->key >> VGG_RANK_SHIFT, first = row;
+	uint32_t lane = r->key & ((1u << VGG_RANK_SHIFT) - 1);
 
-	if (rank == VGG_RANK_CPU && i > 1u << 16)
-		snprintf(row->name, sizeof(row->name), "CPU thread %u",
-			 i - (1u << 16) + 1);
-	else if (i)
-		snprintf(row->name, sizeof(row->name), "%s, lane %u",
-			 names[rank], i + 1);
+	while (first && t->rows[first - 1].key >> VGG_RANK_SHIFT == rank)
+		first--;
+	if (rank == VGG_RANK_CPU)
+		snprintf(r->name, sizeof(r->name), "CPU thread %u",
+			 row - first + 1);
+	else if (lane)
+		snprintf(r->name, sizeof(r->name), "%s, lane %u", names[rank],
+			 lane + 1);
 	else
-		snprintf(row->name, sizeof(row->name), "%s", names[rank]);
+		snprintf(r->name, sizeof(r->name), "%s", names[rank]);
 }
 
 /* Numbers tracks in the place of their keys. */
@@ -203,7 +209,7 @@ static int find_rows(struct vgg_trace *t)
 				return -1;
 			t->rows = more;
 			key = more[t->n_rows].key = e->track;
-			name_row(&more[t->n_rows++]);
+			name_row(t, t->n_rows++);
 		}
 		e->track = t->n_rows - 1;
 	}
@@ -331,7 +337,7 @@ const char *vgg_trace_group(const struct vgg_trace *t, unsigned int track)
 		[VGG_RANK_LINK] = "card",
 	};
 
-	return groups[t->rows[track].key >> 20];
+	return groups[t->rows[track].key >> VGG_RANK_SHIFT];
 }
 
 const char *vgg_trace_note(const struct vgg_trace *t)

@@ -161,13 +161,14 @@ void vgg_trace_leave(const struct vgg_trace_visit *v)
 	vgg_trace_here = v->outer;
 }
 
-void vgg_trace_work(const struct vgg_trace_place *at, int worker,
-		    unsigned int tasks, uint64_t begin)
+void vgg_trace_work(const struct vgg_trace_place *at, unsigned int pool,
+		    int worker, unsigned int tasks, uint64_t begin)
 {
 	struct vgg_trace_record r = record_of(at);
 
 	r.kind = VGG_TRACE_WORK;
 	r.worker = (uint16_t)worker;
+	r.pool = (uint16_t)pool;
 	r.number = tasks;
 	r.begin = begin;
 	r.end = vgg_trace_now();

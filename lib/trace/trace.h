@@ -113,11 +113,11 @@ void vgg_trace_leave(const struct vgg_trace_visit *v);
 	VGG_TRACE_VARIABLE_(__LINE__) = vgg_trace_enter(trace, lane, image)
 
 /*
- * Threads that work on what another one is at: `at` is its place. Worker 0 is
- * that thread itself.
+ * Threads that work on what another one is at: `at` is its place. Worker 0 of a
+ * pool is that thread itself.
  */
-void vgg_trace_work(const struct vgg_trace_place *at, int worker,
-		    unsigned int tasks, uint64_t begin);
+void vgg_trace_work(const struct vgg_trace_place *at, unsigned int pool,
+		    int worker, unsigned int tasks, uint64_t begin);
 
 /*
  * Jobs: submitted within the span of a call, and completed whenever that is

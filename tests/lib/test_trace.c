@@ -13,6 +13,7 @@
 #include "fake_drm.h"
 #include "net.h"
 #include "plan/plan_json.h"
+#include "run/threads.h"
 #include "trace/trace.h"
 
 #define NETS (test_emulated() ? 3 : 12)
@@ -193,6 +194,73 @@ TEST(many_threads_record_at_once)
 		lane += !k || strcmp(track.name, "inferences");
 	}
 	EXPECT_LT((unsigned int)(LANES - 1) * RUNS, lane);
+	vgg_trace_free(t);
+}
+
+/* Each lane with threads of its own, and some that all have in turns. */
+struct pooled {
+	struct lane lane;
+	struct vgg_threads *own, *shared;
+};
+
+#define POOLED_RUNS 40
+#define TASKS 8
+
+static void some_work(void *ctx, int worker, size_t i)
+{
+	uint64_t until = vgg_trace_now() + 2000 + 500 * i;
+
+	(void)ctx;
+	(void)worker;
+	while (vgg_trace_now() < until)
+		;
+}
+
+static void *run_pooled(void *arg)
+{
+	const struct pooled *p = arg;
+	int i;
+
+	for (i = 0; i < POOLED_RUNS; i++) {
+		VGG_TRACE_INFERENCE(p->lane.trace, p->lane.number, 0);
+		VGG_TRACE_NAMED(PART, "part");
+		vgg_parallel(p->own, TASKS, some_work, NULL);
+		vgg_parallel(p->shared, TASKS, some_work, NULL);
+		vgg_parallel(p->shared, 1, some_work, NULL);
+	}
+	return NULL;
+}
+
+TEST(all_tasks_of_all_threads_are_there)
+{
+	struct pooled lanes[3];
+	struct vgg_threads *shared;
+	struct vgg_trace_event e;
+	unsigned int tasks = 0, i;
+	struct vgg_trace *t;
+	size_t k;
+
+	OK(vgg_trace_create(0, &t));
+	OK(vgg_threads_create(3, &shared));
+	for (i = 0; i < 3; i++) {
+		lanes[i] = (struct pooled){ .lane = { .trace = t, .number = i },
+					    .shared = shared };
+		OK(vgg_threads_create(2, &lanes[i].own));
+		ASSERT_EQ(0, pthread_create(&lanes[i].lane.thread, NULL,
+					    run_pooled, &lanes[i]));
+	}
+	for (i = 0; i < 3; i++) {
+		ASSERT_EQ(0, pthread_join(lanes[i].lane.thread, NULL));
+		vgg_threads_free(lanes[i].own);
+	}
+	vgg_threads_free(shared);
+	expect_order(t);
+	for (k = 0; k < info_of(t).events; k++) {
+		e = event_of(t, k);
+		tasks += e.tasks;
+		EXPECT_EQ(e.kind == VGG_TRACE_WORK, e.tasks > 0);
+	}
+	EXPECT_EQ(3u * POOLED_RUNS * (2 * TASKS + 1), tasks);
 	vgg_trace_free(t);
 }
 
