@@ -89,29 +89,81 @@ static void find_in_flight(struct vgg_lanes *lanes)
 	}
 }
 
+/* Copies of so many bytes of weights cost neither memory nor time that counts. */
+#define SMALL_BYTES ((size_t)8 << 20)
+
+static bool is_small(const struct vgg_model *m)
+{
+	size_t bytes = 0;
+	unsigned int i;
+
+	for (i = 0; i < m->integer_layers; i++)
+		bytes += m->layers[i].qweight.count;
+	return bytes <= SMALL_BYTES;
+}
+
+/* All of the network on one processor: a lane, or one for each of its CPUs. */
+static int add_processor(struct vgg_lanes *lanes, const struct vgg_costs *c,
+			 unsigned int processor)
+{
+	struct vgg_stage all = { .processor = processor,
+				 .end = c->count,
+				 .ms = vgg_stage_ms(c, processor, 0,
+						    c->count) };
+	int cpus = processor && is_small(c->model) ?
+			   c->machine->processor[processor].threads :
+			   1;
+	int i;
+
+	if (!isfinite(all.ms))
+		return 0;
+	for (i = 0; i < cpus && lanes->count < VGG_LANES_MAX; i++) {
+		struct vgg_lane *l = add_lane(lanes, c, &all, 1);
+
+		if (!l)
+			return vgg_fail_memory("a plan");
+		l->rate /= cpus;
+		if (cpus == 1)
+			continue;
+		l->threads = 1;
+		l->cluster = processor - 1;
+	}
+	return 0;
+}
+
+static void say_whole(struct vgg_lanes *lanes, const struct vgg_costs *c,
+		      double rate)
+{
+	const struct vgg_machine *m = c->machine;
+	const char *comma = "";
+	unsigned int p, n;
+
+	n = (unsigned int)snprintf(lanes->summary, sizeof(lanes->summary),
+				   "whole images, %.3g/s predicted:", rate);
+	for (p = 0; p < m->processors && n < sizeof(lanes->summary); p++) {
+		double ms = vgg_stage_ms(c, p, 0, c->count);
+
+		if (!isfinite(ms))
+			continue;
+		n += (unsigned int)snprintf(
+			lanes->summary + n, sizeof(lanes->summary) - n,
+			"%s %s %.3g", comma, vgg_stage_processor(m, p),
+			1e3 / ms);
+		comma = ",";
+	}
+}
+
 static int make_whole(struct vgg_lanes *lanes, const struct vgg_costs *c,
 		      const struct vgg_stream_plan *s)
 {
-	const struct vgg_machine *m = c->machine;
-	struct vgg_stage all = { .end = c->count };
-	unsigned int p, n;
+	unsigned int p;
+	int err = 0;
 
-	n = (unsigned int)snprintf(
-		lanes->summary, sizeof(lanes->summary),
-		"whole images, %.3g/s predicted:", s->images_rate);
-	for (p = 0; p < m->processors; p++) {
-		all.processor = p;
-		all.ms = vgg_stage_ms(c, p, 0, c->count);
-		if (!isfinite(all.ms))
-			continue;
-		if (!add_lane(lanes, c, &all, 1))
-			return vgg_fail_memory("a plan");
-		if (n < sizeof(lanes->summary))
-			n += (unsigned int)snprintf(
-				lanes->summary + n, sizeof(lanes->summary) - n,
-				"%s %s %.3g", lanes->count > 1 ? "," : "",
-				vgg_stage_processor(m, p), 1e3 / all.ms);
-	}
+	for (p = 0; !err && p < c->machine->processors; p++)
+		err = add_processor(lanes, c, p);
+	if (err)
+		return err;
+	say_whole(lanes, c, s->images_rate);
 	qsort(lanes->lane, lanes->count, sizeof(*lanes->lane), by_rate);
 	find_in_flight(lanes);
 	return 0;
@@ -137,8 +189,9 @@ static int plan_stream(struct vgg_lanes *lanes, const struct vgg_costs *c)
 	if (err)
 		return err;
 	find_threads(lanes, c->machine);
-	return s.whole_images ? make_whole(lanes, c, &s) :
-				make_stages(lanes, c, &s);
+	/* A single stage is a processor that takes whole images. */
+	return s.whole_images || s.stages == 1 ? make_whole(lanes, c, &s) :
+						 make_stages(lanes, c, &s);
 }
 
 int vgg_lanes_plan(struct vgg_lanes *lanes, const struct vgg_machine *machine,
@@ -156,14 +209,16 @@ int vgg_lanes_plan(struct vgg_lanes *lanes, const struct vgg_machine *machine,
 	return err;
 }
 
-static int make_auto(const struct vgg_device_info *d, const struct vgg_model *m,
+/* d NULL: the CPU alone. */
+static int make_here(const struct vgg_device_info *d, const struct vgg_model *m,
 		     int threads, struct vgg_lanes *lanes)
 {
 	struct vgg_machine machine;
 	int err;
 
 	vgg_machine_here(&machine, threads);
-	vgg_machine_set_device(&machine, d);
+	if (d)
+		vgg_machine_set_device(&machine, d);
 	err = vgg_lanes_plan(lanes, &machine, m);
 	vgg_machine_clear(&machine);
 	return err;
@@ -179,9 +234,12 @@ int vgg_lanes_make(struct vgg_device *device, const struct vgg_model *m,
 	*lanes = (struct vgg_lanes){ 0 };
 	if (err)
 		return err;
-	if (split == VGG_SPLIT_AUTO && !vgg_plan_wins_no_time(&d) &&
-	    m->integer_layers <= VGG_STREAM_STEPS_MAX)
-		return make_auto(&d, m, threads, lanes);
+	if (m->integer_layers <= VGG_STREAM_STEPS_MAX) {
+		if (split == VGG_SPLIT_AUTO && !vgg_plan_wins_no_time(&d))
+			return make_here(&d, m, threads, lanes);
+		if (split == VGG_SPLIT_CPU)
+			return make_here(NULL, m, threads, lanes);
+	}
 	err = vgg_plan_make(device, m, split, threads, &plan);
 	if (!err)
 		vgg_lanes_take(lanes, m, &plan);

@@ -3,6 +3,9 @@
  * What runs a stream of images here: lanes, each with a plan of its own, which
  * images take in turn. Stages are one lane, whose images are at different stages
  * at a time; whole images are one lane for each processor (stream.h).
+ *
+ * A small network's layers are too short to be shared by a cluster's threads: each
+ * CPU is a lane then, with weights of its own.
  */
 #ifndef VGG_LANES_H
 #define VGG_LANES_H
@@ -17,10 +20,15 @@ struct vgg_lane {
 	/* Images that keep it busy while others are pushed and pulled, in the
 	 * order in which they came. */
 	unsigned int in_flight;
+	/* Of its own, on the CPUs of this cluster; 0: those of all lanes. */
+	int threads;
+	unsigned int cluster;
 };
 
+#define VGG_LANES_MAX 32
+
 struct vgg_lanes {
-	struct vgg_lane lane[VGG_SHARERS_MAX]; /* the fastest first */
+	struct vgg_lane lane[VGG_LANES_MAX]; /* the fastest first */
 	unsigned int count;
 	/* Threads of the processors 1 and up that plans name; 0: all threads
 	 * together, whatever they name. */
@@ -30,9 +38,10 @@ struct vgg_lanes {
 };
 
 /*
- * For this machine and its device. AUTO: the better one of stages and whole
- * images; on a simulated card that isn't paced, and for other splits, the plan
- * that latency would have. Errors are vgg_plan_make()'s.
+ * For this machine and its device. AUTO, CPU: the better one of stages and whole
+ * images, on what there is or on the CPU alone; on a simulated card that isn't
+ * paced, and for other splits, the plan that latency would have. Errors are
+ * vgg_plan_make()'s.
  */
 int vgg_lanes_make(struct vgg_device *device, const struct vgg_model *m,
 		   enum vgg_split split, int threads, struct vgg_lanes *lanes);

@@ -23,7 +23,7 @@
 #include "util/cpu.h"
 #include "util/error.h"
 
-#define IMAGES_MAX (VGG_SHARERS_MAX * VGG_IN_FLIGHT_MAX)
+#define IMAGES_MAX (VGG_LANES_MAX * VGG_IN_FLIGHT_MAX)
 
 enum state {
 	FREE,
@@ -48,6 +48,7 @@ struct vgg_pipeline {
 	struct vgg_lanes lanes;
 	struct vgg_threads *threads;
 	struct vgg_threads *clusters[VGG_PROCESSORS_MAX];
+	struct vgg_threads *own[VGG_LANES_MAX]; /* of lanes */
 	struct flight flight[IMAGES_MAX];
 	unsigned int flights, running;	     /* of which the threads run */
 	unsigned int order[IMAGES_MAX];	     /* of those pushed, a ring */
@@ -115,15 +116,15 @@ static int start_threads(struct vgg_pipeline *p)
  */
 
 /* A supposed machine may have clusters that this one hasn't. */
-static int make_cluster(struct vgg_pipeline *p, unsigned int i)
+static int create_threads(unsigned int cluster, int count,
+			  struct vgg_threads **threads)
 {
 	const struct vgg_cpus *cpus = vgg_cpus();
-	int count = p->lanes.threads[i];
 
-	return i < (unsigned int)cpus->count ?
-		       vgg_threads_create_on(&cpus->cluster[i].cpus, count,
-					     &p->clusters[i]) :
-		       vgg_threads_create(count, &p->clusters[i]);
+	return cluster < (unsigned int)cpus->count && cpus->count > 1 ?
+		       vgg_threads_create_on(&cpus->cluster[cluster].cpus,
+					     count, threads) :
+		       vgg_threads_create(count, threads);
 }
 
 static int make_threads(struct vgg_pipeline *p, int count)
@@ -132,7 +133,12 @@ static int make_threads(struct vgg_pipeline *p, int count)
 	unsigned int i;
 
 	for (i = 0; !err && i < p->lanes.clusters; i++)
-		err = make_cluster(p, i);
+		err = create_threads(i, p->lanes.threads[i], &p->clusters[i]);
+	for (i = 0; !err && i < p->lanes.count; i++)
+		if (p->lanes.lane[i].threads)
+			err = create_threads(p->lanes.lane[i].cluster,
+					     p->lanes.lane[i].threads,
+					     &p->own[i]);
 	return err;
 }
 
@@ -327,6 +333,8 @@ void vgg_pipeline_free(struct vgg_pipeline *p)
 	}
 	for (i = 0; i < VGG_PROCESSORS_MAX; i++)
 		vgg_threads_free(p->clusters[i]);
+	for (i = 0; i < VGG_LANES_MAX; i++)
+		vgg_threads_free(p->own[i]);
 	vgg_threads_free(p->threads);
 	vgg_lanes_clear(&p->lanes);
 	pthread_cond_destroy(&p->done);
