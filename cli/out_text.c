@@ -666,7 +666,8 @@ static void text_trace(const struct cli *cli, const struct out_trace *t)
 	printf(": %u inference%s in %s\n\n", t->info.images,
 	       t->info.images == 1 ? "" : "s",
 	       ms_text((double)(t->info.end - t->info.begin) / 1e6, a));
-	text_busy(&t->info, on(BOLD), off());
+	text_busy(&t->info, cli->device_info.kind != VGG_DEVICE_CPU, on(BOLD),
+		  off());
 	printf("\n%zu events on %u tracks: ", t->info.events, t->info.tracks);
 	put(t->file);
 	putchar('\n');

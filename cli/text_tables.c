@@ -46,16 +46,19 @@ static void add_busy(struct table *t, const struct vgg_trace_info *i,
 	table_cell(t, "%.1f %%", all > 0 ? 100 * (double)ns / all : 0);
 }
 
-void text_busy(const struct vgg_trace_info *i, const char *before,
+void text_busy(const struct vgg_trace_info *i, bool card, const char *before,
 	       const char *after)
 {
 	struct table t;
 
 	table_begin(&t, "<busy|>time|>share");
-	add_busy(&t, i, i->unpaced ? "card, as it is simulated here" : "card",
-		 i->card_ns);
+	if (card) {
+		add_busy(&t, i,
+			 i->unpaced ? "card, as it is simulated here" : "card",
+			 i->card_ns);
+		add_busy(&t, i, "card and CPU at once", i->both_ns);
+	}
 	add_busy(&t, i, "CPU, any thread", i->cpu_ns);
-	add_busy(&t, i, "both at once", i->both_ns);
 	add_busy(&t, i, "CPU, sum of threads", i->threads_ns);
 	table_print(&t, stdout, before, after);
 	if (i->dropped)

@@ -8,7 +8,8 @@
 
 /* "layer|on|values|card = CPU|cosine|max error|saturated" */
 void text_verified(struct table *t, const struct vgg_verify_layer *layer);
-void text_busy(const struct vgg_trace_info *info, const char *before,
+/* card: there is one. */
+void text_busy(const struct vgg_trace_info *info, bool card, const char *before,
 	       const char *after);
 void text_steps(const struct out_bench *bench, const char *before,
 		const char *after);

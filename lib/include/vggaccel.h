@@ -643,7 +643,7 @@ int vgg_plan_layer(const struct vgg_plan *plan, unsigned int layer,
  */
 struct vgg_trace;
 
-/* Room for `capacity` events (0: 65536, some 7 MiB); what doesn't fit is counted
+/* Room for `capacity` events (0: 65536), 72 bytes each; what doesn't fit is counted
  * and dropped. Owned by the caller. BAD_ARGUMENT beyond 2^26, NO_MEMORY. */
 int vgg_trace_create(size_t capacity, struct vgg_trace **trace);
 /* The session first. NULL is allowed. */

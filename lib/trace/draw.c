@@ -127,10 +127,13 @@ static void put_head(const struct vgg_trace *t, FILE *to)
 		vgg_trace_put_text(to, s->device);
 		fputs(". ", to);
 	}
-	fprintf(to,
-		"Busy: card %.1f %% of the time, CPU %.1f %%, both at once "
-		"%.1f %%.",
-		share(t, t->card), share(t, t->cpu), share(t, t->both));
+	if (s && s->has_card)
+		fprintf(to,
+			"Busy: card %.1f %% of the time, both at once "
+			"%.1f %%, CPU %.1f %%.",
+			share(t, t->card), share(t, t->both), share(t, t->cpu));
+	else
+		fprintf(to, "Busy: CPU %.1f %% of the time.", share(t, t->cpu));
 	if (dropped)
 		fprintf(to, " %zu events had no room.", dropped);
 	fprintf(to,

@@ -118,7 +118,7 @@ static inline uint32_t vgg_trace_key(enum vgg_trace_rank rank, uint32_t index)
 
 /* Of a track. */
 const char *vgg_trace_group(const struct vgg_trace *t, unsigned int track);
-/* What a reader should know about the card's times. */
+/* What a reader should know about the card's times; "" without a card. */
 const char *vgg_trace_note(const struct vgg_trace *t);
 
 /* Writers of a trace that has been read; -1 without memory. */

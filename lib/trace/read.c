@@ -345,7 +345,7 @@ const char *vgg_trace_note(const struct vgg_trace *t)
 	const struct vgg_trace_source *s = t->sources;
 
 	if (!s || !s->has_card)
-		return "There is no card.";
+		return "";
 	if (t->unpaced)
 		return "The card is simulated without pace: its boxes are as "
 		       "long as this machine took to simulate it, what the "

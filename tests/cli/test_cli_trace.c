@@ -200,7 +200,7 @@ TEST(an_image_is_traced_from_its_file_on)
 	EXPECT_EQ(0, r.status);
 	EXPECT_CONTAINS(r.out, "1 inference in ");
 	EXPECT_CONTAINS(r.out, "card, as it is simulated here");
-	EXPECT_CONTAINS(r.out, "both at once");
+	EXPECT_CONTAINS(r.out, "card and CPU at once");
 	EXPECT_CONTAINS(r.out, "image.json\n");
 	ran_free(&r);
 	doc = load("image.json");
