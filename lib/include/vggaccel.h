@@ -73,6 +73,7 @@ const char *vgg_version(void);
 	E(INTERRUPTED,	     ECANCELED,	 "stopped by the caller") \
 	E(PLAN_FORMAT,	     EBADMSG,	 "damaged or unknown plan file") \
 	E(PLAN_MISMATCH,     ESTALE,	 "plan is for another network") \
+	E(DATASET_FORMAT,    EBADMSG,	 "damaged or unknown data set") \
 	E(PIPELINE_FULL,     EBUSY,	 "all images in flight are taken") \
 	E(PIPELINE_EMPTY,    ENOMSG,	 "no image is in flight")
 
@@ -269,6 +270,33 @@ void vgg_image_free(struct vgg_image *image);
 int vgg_image_width(const struct vgg_image *image);
 int vgg_image_height(const struct vgg_image *image);
 const uint8_t *vgg_image_pixels(const struct vgg_image *image);
+
+/*
+ * Data sets: images with classes, for calibration and evaluation.
+ *
+ * spec is "cifar10:PATH" or "stl10:PATH", PATH being the folder that their archives
+ * unpack to (cifar-10-batches-bin, stl10_binary), in the original binary formats;
+ * or a folder of JPEG and PNG images, either in one subfolder for each class, which
+ * is sorted and named like it, or without classes.
+ * NO_FILE, FILE_IO; DATASET_FORMAT for what is no such data set.
+ */
+struct vgg_dataset;
+enum vgg_dataset_part { VGG_DATASET_TEST, VGG_DATASET_TRAIN };
+
+int vgg_dataset_open(const char *spec, enum vgg_dataset_part part,
+		     struct vgg_dataset **dataset);
+void vgg_dataset_free(struct vgg_dataset *dataset);
+/* Images. */
+size_t vgg_dataset_count(const struct vgg_dataset *dataset);
+/* 0 if the images have no classes. */
+unsigned int vgg_dataset_classes(const struct vgg_dataset *dataset);
+/* Lives as long as the data set; NULL if there is no such class. */
+const char *vgg_dataset_class(const struct vgg_dataset *dataset,
+			      unsigned int class_);
+/* Image i, freed by the caller, and its class; class_ may be NULL. From any
+ * thread. */
+int vgg_dataset_read(const struct vgg_dataset *dataset, size_t i,
+		     struct vgg_image **image, unsigned int *class_);
 
 /* float32 arrays in NumPy's .npy format (C order, little-endian). */
 struct vgg_array {

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
 /*
- * shapes-draw: writes procedural pictures as a CIFAR-10 batch, PNG or JPEG.
+ * shapes-draw: writes procedural pictures as CIFAR-10 batches, STL-10 parts, PNG
+ * or JPEG; loaders for those data sets read ours unchanged.
  *
  * A CIFAR-10 record is one byte of class, then 1024 bytes each of red, green
- * and blue, rows from the top: loaders for that data set read ours unchanged.
+ * and blue, rows from the top. STL-10 has two files: pictures of 96x96, planes of
+ * red, green and blue as well, but column by column; and their classes, from 1.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -19,6 +21,8 @@
 
 #define CIFAR_SIDE 32
 #define CIFAR_PLANE (CIFAR_SIDE * CIFAR_SIDE)
+#define STL_SIDE 96
+#define STL_PLANE (STL_SIDE * STL_SIDE)
 #define PATH_BYTES 4096
 
 enum exit_code { EXIT_DONE, EXIT_FAILED, EXIT_USAGE };
@@ -26,8 +30,8 @@ enum exit_code { EXIT_DONE, EXIT_FAILED, EXIT_USAGE };
 struct options {
 	uint64_t seed, first, count;
 	int width, height, quality;
-	const char *cifar, *png, *jpeg;
-	int list;
+	const char *cifar, *stl, *png, *jpeg;
+	int list, by_class;
 	int sized, graded; /* --size, --quality were given */
 };
 
@@ -41,6 +45,9 @@ static void print_help(void)
 	     "\n"
 	     "Outputs, at least one of:\n"
 	     "  --cifar FILE   32x32 pictures, CIFAR-10 binary format\n"
+	     "  --stl PREFIX   96x96 pictures, STL-10 binary format, in the "
+	     "files\n"
+	     "                 PREFIX_X.bin and PREFIX_y.bin\n"
 	     "  --png DIR      <index>-<class>.png files\n"
 	     "  --jpeg DIR     <index>-<class>.jpg files\n"
 	     "  --classes      the class names, in label order, one per line\n"
@@ -50,6 +57,8 @@ static void print_help(void)
 	     "  --first I      index of the first picture (0)\n"
 	     "  --count N      number of pictures (10)\n"
 	     "  --size WxH     size of PNG and JPEG files (32x32)\n"
+	     "  --by-class     PNG and JPEG files in a subfolder for each "
+	     "class\n"
 	     "  --quality Q    JPEG quality, 1 to 100 (92)\n"
 	     "  --help         this text\n"
 	     "\n"
@@ -95,6 +104,8 @@ static const struct option long_options[] = {
 	{ "first", required_argument, NULL, 'f' },
 	{ "count", required_argument, NULL, 'n' },
 	{ "cifar", required_argument, NULL, 'c' },
+	{ "stl", required_argument, NULL, 't' },
+	{ "by-class", no_argument, NULL, 'b' },
 	{ "png", required_argument, NULL, 'p' },
 	{ "jpeg", required_argument, NULL, 'j' },
 	{ "size", required_argument, NULL, 'z' },
@@ -122,6 +133,12 @@ static int parse_option(struct options *o, int letter, const char *text)
 	case 'c':
 		o->cifar = text;
 		return 0;
+	case 't':
+		o->stl = text;
+		return 0;
+	case 'b':
+		o->by_class = 1;
+		return 0;
 	case 'p':
 		o->png = text;
 		return 0;
@@ -143,9 +160,12 @@ static int usage_error(const char *what, const char *detail)
 /* What single options cannot know: whether they make sense together. */
 static int check_options(const struct options *o)
 {
-	if (!o->cifar && !o->png && !o->jpeg && !o->list)
-		return usage_error("no output: give --cifar, --png or --jpeg",
+	if (!o->cifar && !o->stl && !o->png && !o->jpeg && !o->list)
+		return usage_error("no output: give --cifar, --stl, --png or "
+				   "--jpeg",
 				   "");
+	if (o->by_class && !o->png && !o->jpeg)
+		return usage_error("--by-class needs --png or --jpeg", "");
 	if (o->sized && !o->png && !o->jpeg)
 		return usage_error("--size needs --png or --jpeg", "");
 	if (o->graded && !o->jpeg)
@@ -238,6 +258,62 @@ static int write_cifar(const struct options *o)
 	return ret;
 }
 
+/* Planes, columns from the left. */
+static void make_planes(uint8_t *planes, const uint8_t *rgb)
+{
+	int x, y, channel;
+
+	for (channel = 0; channel < 3; channel++)
+		for (x = 0; x < STL_SIDE; x++)
+			for (y = 0; y < STL_SIDE; y++)
+				*planes++ =
+					rgb[3 * (y * STL_SIDE + x) + channel];
+}
+
+static int write_pairs(const struct options *o, FILE *pictures, FILE *classes)
+{
+	static uint8_t rgb[3 * STL_PLANE], planes[3 * STL_PLANE];
+	uint64_t i;
+	int label;
+
+	for (i = 0; i < o->count; i++) {
+		int ret = draw(o, i, STL_SIDE, STL_SIDE, rgb, &label);
+
+		if (ret)
+			return ret;
+		make_planes(planes, rgb);
+		if (fwrite(planes, sizeof(planes), 1, pictures) != 1 ||
+		    fputc(label + 1, classes) == EOF)
+			return report(-errno, o->stl);
+	}
+	return 0;
+}
+
+static FILE *open_part(const struct options *o, const char *suffix)
+{
+	char path[PATH_BYTES];
+
+	if (snprintf(path, sizeof(path), "%s%s", o->stl, suffix) >= PATH_BYTES)
+		errno = ENAMETOOLONG;
+	else
+		return fopen(path, "wb");
+	return NULL;
+}
+
+static int write_stl(const struct options *o)
+{
+	FILE *pictures = open_part(o, "_X.bin");
+	FILE *classes = pictures ? open_part(o, "_y.bin") : NULL;
+	int ret = classes ? write_pairs(o, pictures, classes) :
+			    report(-errno, o->stl);
+
+	if (pictures && fclose(pictures) && !ret)
+		ret = report(-errno, o->stl);
+	if (classes && fclose(classes) && !ret)
+		ret = report(-errno, o->stl);
+	return ret;
+}
+
 static int write_png(const struct options *o, const char *path,
 		     const uint8_t *rgb)
 {
@@ -300,12 +376,19 @@ static int make_directory(const char *dir)
 	return 0;
 }
 
-static int image_path(char *path, const char *dir, uint64_t index, int label,
-		      const char *suffix)
+static int image_path(const struct options *o, char *path, const char *dir,
+		      uint64_t index, int label, const char *suffix)
 {
-	int length = snprintf(path, PATH_BYTES, "%s/%04" PRIu64 "-%s.%s", dir,
-			      index, shapes_class_name(label), suffix);
+	const char *name = shapes_class_name(label);
+	int length = snprintf(path, PATH_BYTES, "%s/%s", dir,
+			      o->by_class ? name : "");
+	int ret = o->by_class && length < PATH_BYTES ? make_directory(path) : 0;
 
+	if (ret)
+		return ret;
+	if (length < PATH_BYTES)
+		length += snprintf(path + length, (size_t)(PATH_BYTES - length),
+				   "/%04" PRIu64 "-%s.%s", index, name, suffix);
 	return length < PATH_BYTES ? 0 : report(-ENAMETOOLONG, dir);
 }
 
@@ -323,7 +406,7 @@ static int write_images(const struct options *o, const char *dir,
 	for (i = 0; !ret && i < o->count; i++) {
 		ret = draw(o, i, o->width, o->height, rgb, &label);
 		if (!ret)
-			ret = image_path(path, dir, o->first + i, label,
+			ret = image_path(o, path, dir, o->first + i, label,
 					 suffix);
 		if (!ret)
 			ret = write(o, path, rgb);
@@ -349,6 +432,8 @@ static int write_all(const struct options *o)
 		ret = list_classes();
 	if (!ret && o->cifar)
 		ret = write_cifar(o);
+	if (!ret && o->stl)
+		ret = write_stl(o);
 	if (!ret && o->png)
 		ret = write_images(o, o->png, "png", write_png);
 	if (!ret && o->jpeg)
