@@ -72,6 +72,25 @@ struct out_trace {
 	struct vgg_trace_info info;
 };
 
+/* One precision's. */
+struct eval_score {
+	bool there;
+	double top1, top5; /* shares */
+	double rate;	   /* images a second; 0: unknown */
+	size_t resumed;	   /* answers of an earlier run */
+	const char *placement;
+	uint32_t *matrix; /* [said * outputs + true] */
+};
+
+struct out_eval {
+	const char *data, *part;
+	size_t images;
+	unsigned int outputs;	    /* the network's classes */
+	bool by_name, confusion;    /* print the matrix */
+	struct eval_score score[2]; /* by precision */
+	int shown;		    /* whose matrix is the one to show */
+};
+
 struct out_plan {
 	struct vgg_plan_info info;
 	struct vgg_plan_layer_info *planned; /* of all layers */
@@ -94,6 +113,7 @@ struct out_ops {
 	void (*bench)(const struct cli *cli, const struct out_bench *bench);
 	void (*trace)(const struct cli *cli, const struct out_trace *trace);
 	void (*plan)(const struct cli *cli, const struct out_plan *plan);
+	void (*eval)(const struct cli *cli, const struct out_eval *eval);
 	void (*calibrate)(const struct cli *cli,
 			  const struct vgg_calibrate_info *c);
 	/* For programs; people read stderr. */

@@ -525,6 +525,46 @@ static void json_trace(const struct cli *cli, const struct out_trace *t)
 			"dropped", integer(i->dropped), "unpaced", i->unpaced));
 }
 
+static json_t *pack_score(const struct out_eval *e, const struct eval_score *s)
+{
+	json_t *matrix = json_array();
+	unsigned int row, c;
+
+	for (row = 0; row < e->outputs; row++) {
+		json_t *line = json_array();
+
+		for (c = 0; c < e->outputs; c++)
+			json_array_append_new(
+				line, integer(s->matrix[c * e->outputs + row]));
+		json_array_append_new(matrix, line);
+	}
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "top1",
+			 number(s->top1), "top5", number(s->top5),
+			 "images_per_second", number(s->rate), "resumed",
+			 integer(s->resumed), "placement", text(s->placement),
+			 "confusion", matrix);
+}
+
+static void json_eval(const struct cli *cli, const struct out_eval *e)
+{
+	json_t *labels = json_array(), *doc;
+	unsigned int i;
+
+	for (i = 0; i < e->outputs; i++)
+		json_array_append_new(labels,
+				      text(vgg_model_label(cli->model, i)));
+	doc = json_pack("{s:o, s:o, s:o, s:s, s:o, s:s, s:o}", "model",
+			pack_model(cli), "device", pack_device(cli), "data",
+			text(e->data), "part", e->part, "images",
+			integer(e->images), "classes_by",
+			e->by_name ? "name" : "number", "labels", labels);
+	for (i = 0; i < 2; i++)
+		if (e->score[i].there)
+			json_object_set_new(doc, precision_names[i],
+					    pack_score(e, &e->score[i]));
+	print(doc);
+}
+
 static json_t *pack_planned(const struct out_layer *l,
 			    const struct vgg_plan_layer_info *p)
 {
@@ -634,6 +674,7 @@ const struct out_ops out_json = {
 	.bench = json_bench,
 	.trace = json_trace,
 	.plan = json_plan,
+	.eval = json_eval,
 	.calibrate = json_calibrate,
 	.error = json_error_out,
 	.usage_error = json_usage_error,

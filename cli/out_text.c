@@ -766,6 +766,12 @@ static void text_plan(const struct cli *cli, const struct out_plan *plan)
 		     "measured.");
 }
 
+static void text_eval(const struct cli *cli, const struct out_eval *e)
+{
+	heading(cli->model_info.name);
+	text_evaluated(e, cli, on(BOLD), off());
+}
+
 static void text_error(const struct vgg_error *error)
 {
 	(void)error;
@@ -788,6 +794,7 @@ const struct out_ops out_text = {
 	.bench = text_bench,
 	.trace = text_trace,
 	.plan = text_plan,
+	.eval = text_eval,
 	.calibrate = text_calibrate,
 	.error = text_error,
 	.usage_error = text_usage_error,

@@ -36,7 +36,7 @@ static const uint8_t *record_at(const struct cifar10 *c, size_t i)
 }
 
 static int cifar10_read(const struct vgg_dataset *d, size_t i,
-			struct vgg_image **image, unsigned int *class_)
+			struct vgg_image **image)
 {
 	const uint8_t *r = record_at((const struct cifar10 *)d, i), *plane;
 	size_t p, c;
@@ -49,9 +49,12 @@ static int cifar10_read(const struct vgg_dataset *d, size_t i,
 		for (p = 0; p < PIXELS; p++)
 			(*image)->rgb[3 * p + c] = plane[p];
 	}
-	if (class_)
-		*class_ = r[0];
 	return 0;
+}
+
+static unsigned int cifar10_class(const struct vgg_dataset *d, size_t i)
+{
+	return record_at((const struct cifar10 *)d, i)[0];
 }
 
 static void cifar10_free(struct vgg_dataset *d)
@@ -64,7 +67,7 @@ static void cifar10_free(struct vgg_dataset *d)
 	free(c);
 }
 
-static const struct vgg_dataset_ops cifar10_ops = { cifar10_read,
+static const struct vgg_dataset_ops cifar10_ops = { cifar10_read, cifar10_class,
 						    cifar10_free };
 
 static int check_records(const char *path, const struct vgg_file *f)

@@ -112,12 +112,32 @@ const char *vgg_dataset_class(const struct vgg_dataset *d, unsigned int class_)
 	return class_ < d->class_count ? d->classes[class_] : NULL;
 }
 
+static int check(const struct vgg_dataset *d, size_t i)
+{
+	if (i < d->count)
+		return 0;
+	return vgg_fail(BAD_ARGUMENT, d->name, NULL,
+			"there are %zu images, no number %zu", d->count, i);
+}
+
 int vgg_dataset_read(const struct vgg_dataset *d, size_t i,
 		     struct vgg_image **image, unsigned int *class_)
 {
-	if (i >= d->count)
-		return vgg_fail(BAD_ARGUMENT, d->name, NULL,
-				"there are %zu images, no number %zu", d->count,
-				i);
-	return d->ops->read(d, i, image, class_);
+	int err = check(d, i);
+
+	if (err)
+		return err;
+	if (class_)
+		*class_ = d->ops->class_of(d, i);
+	return d->ops->read(d, i, image);
+}
+
+int vgg_dataset_class_of(const struct vgg_dataset *d, size_t i,
+			 unsigned int *class_)
+{
+	int err = check(d, i);
+
+	if (!err)
+		*class_ = d->ops->class_of(d, i);
+	return err;
 }

@@ -18,9 +18,9 @@ struct vgg_dataset {
 };
 
 struct vgg_dataset_ops {
-	/* Image i, and its class unless that is NULL. */
 	int (*read)(const struct vgg_dataset *d, size_t i,
-		    struct vgg_image **image, unsigned int *class_);
+		    struct vgg_image **image);
+	unsigned int (*class_of)(const struct vgg_dataset *d, size_t i);
 	void (*free)(struct vgg_dataset *d);
 };
 

@@ -22,13 +22,14 @@ struct folder {
 };
 
 static int folder_read(const struct vgg_dataset *d, size_t i,
-		       struct vgg_image **image, unsigned int *class_)
+		       struct vgg_image **image)
 {
-	const struct file *f = &((const struct folder *)d)->files[i];
+	return vgg_image_load(((const struct folder *)d)->files[i].path, image);
+}
 
-	if (class_)
-		*class_ = f->class_;
-	return vgg_image_load(f->path, image);
+static unsigned int folder_class(const struct vgg_dataset *d, size_t i)
+{
+	return ((const struct folder *)d)->files[i].class_;
 }
 
 static void folder_free(struct vgg_dataset *d)
@@ -42,7 +43,8 @@ static void folder_free(struct vgg_dataset *d)
 	free(f);
 }
 
-static const struct vgg_dataset_ops folder_ops = { folder_read, folder_free };
+static const struct vgg_dataset_ops folder_ops = { folder_read, folder_class,
+						   folder_free };
 
 static int is_visible(const struct dirent *e)
 {

@@ -25,7 +25,7 @@ struct stl10 {
 };
 
 static int stl10_read(const struct vgg_dataset *d, size_t i,
-		      struct vgg_image **image, unsigned int *class_)
+		      struct vgg_image **image)
 {
 	const struct stl10 *s = (const struct stl10 *)d;
 	const uint8_t *from = s->images.data + i * RECORD;
@@ -38,9 +38,12 @@ static int stl10_read(const struct vgg_dataset *d, size_t i,
 		for (x = 0; x < SIDE; x++)
 			for (y = 0; y < SIDE; y++)
 				(*image)->rgb[3 * (y * SIDE + x) + c] = *from++;
-	if (class_)
-		*class_ = s->classes.data[i] - 1u;
 	return 0;
+}
+
+static unsigned int stl10_class(const struct vgg_dataset *d, size_t i)
+{
+	return ((const struct stl10 *)d)->classes.data[i] - 1u;
 }
 
 static void stl10_free(struct vgg_dataset *d)
@@ -52,7 +55,8 @@ static void stl10_free(struct vgg_dataset *d)
 	free(s);
 }
 
-static const struct vgg_dataset_ops stl10_ops = { stl10_read, stl10_free };
+static const struct vgg_dataset_ops stl10_ops = { stl10_read, stl10_class,
+						  stl10_free };
 
 static int check(const struct stl10 *s, const char *path)
 {

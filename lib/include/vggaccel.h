@@ -297,6 +297,9 @@ const char *vgg_dataset_class(const struct vgg_dataset *dataset,
  * thread. */
 int vgg_dataset_read(const struct vgg_dataset *dataset, size_t i,
 		     struct vgg_image **image, unsigned int *class_);
+/* The class alone. */
+int vgg_dataset_class_of(const struct vgg_dataset *dataset, size_t i,
+			 unsigned int *class_);
 
 /* float32 arrays in NumPy's .npy format (C order, little-endian). */
 struct vgg_array {
@@ -531,13 +534,53 @@ const char *vgg_pipeline_placement(const struct vgg_pipeline *pipeline);
 const struct vgg_session *
 vgg_pipeline_session(const struct vgg_pipeline *pipeline);
 
-/* The n classes with the largest outputs, in falling order; BAD_ARGUMENT if
- * there are not so many. If the network doesn't end in a softmax, probabilities
- * are its softmax. */
+/* A class, and how probable it is. */
 struct vgg_top {
 	unsigned int class_;
 	float probability;
 };
+
+/*
+ * Evaluation: images first..end-1 of a data set (end 0: to the last) through a
+ * pipeline, in order. fn is called for each; what it returns other than 0 ends it
+ * with INTERRUPTED. classes[c] is the class of the network that the data set's c
+ * stands for; NULL: as by vgg_evaluate_classes(). An image that can't be read ends
+ * it with that error; all before it have been told.
+ */
+struct vgg_evaluated {
+	size_t image;
+	unsigned int class_;	/* of the network; what the data set says */
+	struct vgg_top top[5];	/* what the network says; fewer classes: `count` */
+	unsigned int count;
+	const struct vgg_result *result;
+	const char *placement;	/* as of vgg_pipeline_placement() */
+};
+typedef int (*vgg_evaluate_fn)(void *ctx, const struct vgg_evaluated *image);
+
+struct vgg_evaluate_options {
+	size_t size;
+	const struct vgg_session_options *session; /* NULL: defaults */
+	unsigned int in_flight;	/* as in vgg_pipeline_create() */
+	size_t first, end;
+	const unsigned int *classes;
+};
+
+int vgg_evaluate(struct vgg_device *device, const struct vgg_model *model,
+		 const struct vgg_dataset *dataset,
+		 const struct vgg_evaluate_options *options,
+		 vgg_evaluate_fn fn, void *ctx);
+/*
+ * Which of the network's classes each of the data set's is: that of the same name
+ * (case aside), if all have one; else, if there are as many, that of the same
+ * number. DATASET_FORMAT if neither. by_name may be NULL.
+ */
+int vgg_evaluate_classes(const struct vgg_model *model,
+			 const struct vgg_dataset *dataset,
+			 unsigned int *classes, bool *by_name);
+
+/* The n classes with the largest outputs, in falling order; BAD_ARGUMENT if
+ * there are not so many. If the network doesn't end in a softmax, probabilities
+ * are its softmax. */
 int vgg_result_top(const struct vgg_session *session,
 		   const struct vgg_result *result, struct vgg_top *top,
 		   unsigned int n);

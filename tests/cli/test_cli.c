@@ -90,6 +90,7 @@ TEST(golden_help)
 	golden("help-info", "info --help");
 	golden("help-import", "import --help");
 	golden("help-verify", "verify --help");
+	golden("help-eval", "eval --help");
 	golden("help-bench", "bench --help");
 	golden("help-trace", "trace --help");
 	golden("help-plan", "plan --help");

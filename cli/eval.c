@@ -1,0 +1,365 @@
+// SPDX-License-Identifier: MIT
+/* vggctl eval: how often a network is right. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "eval.h"
+#include "eval_score.h"
+#include "out.h"
+
+struct eval {
+	struct cli *cli; /* first, see cli.h */
+	const char *model, *data, *resume, *svg;
+	struct vgg_session_options session;
+	enum vgg_dataset_part part;
+	unsigned int limit;
+	bool both, confusion;
+
+	struct vgg_dataset *set;
+	unsigned int *classes; /* of the network, by those of the data set */
+	bool by_name;
+	struct eval_answers answers[2]; /* by precision */
+	enum vgg_precision now;
+	struct eval_state *state;
+	size_t images;
+	int failed; /* in the midst of it */
+};
+
+enum {
+	KEY_DATA = 0x500,
+	KEY_PART,
+	KEY_LIMIT,
+	KEY_RESUME,
+	KEY_SVG,
+	KEY_CONFUSION,
+	KEY_BOTH
+};
+
+static const char *const part_names[] = { "test", "train", NULL };
+static const char *const precisions[] = { "int8", "fp32", "both", NULL };
+
+static const struct argp_option options[] = {
+	OPTION_MODEL,
+	{ "data", KEY_DATA, "SET", 0,
+	  "cifar10:FOLDER, stl10:FOLDER, or a folder with a subfolder for each "
+	  "class",
+	  0 },
+	{ "part", KEY_PART, "PART", 0, "test (default) or train", 0 },
+	{ "limit", KEY_LIMIT, "N", 0, "Only the first N images", 0 },
+	{ "resume", KEY_RESUME, "FILE", 0,
+	  "Keep answers there, and go on from those that are there", 0 },
+	{ "confusion", KEY_CONFUSION, NULL, 0,
+	  "Print which classes are taken for which", 0 },
+	{ "svg", KEY_SVG, "FILE", 0, "The same as a picture", 0 },
+	OPTION_THREADS,
+	OPTION_SPLIT,
+	{ "precision", KEY_BOTH, "KIND", 0,
+	  "int8, fp32 or both (default, if the model has both)", 0 },
+	{ 0 }
+};
+
+static void set_split(struct argp_state *state, struct eval *e, const char *arg)
+{
+	int split = arg_split(state, arg);
+
+	e->session.plan = split < 0 ? arg : NULL;
+	e->session.split = split < 0 ? VGG_SPLIT_AUTO : (enum vgg_split)split;
+}
+
+static void set_precision(struct argp_state *state, struct eval *e,
+			  const char *arg)
+{
+	int which = arg_choice(state, "--precision", arg, precisions);
+
+	e->both = which == 2;
+	e->answers[VGG_PRECISION_INT8].wanted = which != 1;
+	e->answers[VGG_PRECISION_FP32].wanted = which != 0;
+}
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	struct eval *e = state->input;
+
+	switch (key) {
+	case ARGP_KEY_INIT:
+		arg_init_common(state);
+		return 0;
+	case 'm':
+		e->model = arg;
+		return 0;
+	case KEY_DATA:
+		e->data = arg;
+		return 0;
+	case KEY_PART:
+		e->part = (enum vgg_dataset_part)arg_choice(state, "--part",
+							    arg, part_names);
+		return 0;
+	case KEY_LIMIT:
+		e->limit = (unsigned int)arg_number(state, "--limit", arg, 1,
+						    1000000000);
+		return 0;
+	case KEY_RESUME:
+		e->resume = arg;
+		return 0;
+	case KEY_CONFUSION:
+		e->confusion = true;
+		return 0;
+	case KEY_SVG:
+		e->svg = arg;
+		return 0;
+	case 't':
+		e->session.threads =
+			arg_number(state, "--threads", arg, 0, THREADS_LIMIT);
+		return 0;
+	case KEY_SPLIT:
+		set_split(state, e, arg);
+		return 0;
+	case KEY_BOTH:
+		set_precision(state, e, arg);
+		return 0;
+	case ARGP_KEY_ARG:
+		arg_fail(state,
+			 "takes no argument '%s'; images go with --data, a "
+			 "model with --model",
+			 arg);
+		return 0;
+	case ARGP_KEY_END:
+		if (!e->data)
+			arg_fail(state, "images are missing; give them by "
+					"--data");
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static const struct argp argp = {
+	.options = options,
+	.parser = parse,
+	.doc = "Runs the images of a data set through a network, in int8 and "
+	       "in "
+	       "fp32, and tells how often each is right.",
+	.children = common_options,
+};
+
+/*
+ * One precision.
+ */
+static double now_s(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+static struct eval_answer answer_of(const struct vgg_evaluated *image)
+{
+	struct eval_answer a = { image->class_, image->top[0].class_, false };
+	unsigned int i;
+
+	for (i = 0; i < image->count; i++)
+		a.in_top5 |= image->top[i].class_ == image->class_;
+	return a;
+}
+
+static int keep_answer(void *ctx, const struct vgg_evaluated *image)
+{
+	struct eval *e = ctx;
+	struct eval_answers *a = &e->answers[e->now];
+	struct eval_answer answer = answer_of(image);
+
+	/* Not what it takes to begin. */
+	if (a->count == a->resumed) {
+		a->begin = now_s();
+		snprintf(a->placement, sizeof(a->placement), "%s",
+			 image->placement);
+	}
+	a->seconds = now_s() - a->begin;
+	if (!image->image)
+		memcpy(a->sha256, image->result->sha256, sizeof(a->sha256));
+	a->answer[a->count++] = answer;
+	if (e->state)
+		e->failed = eval_state_add(e->state, e->now, image->image,
+					   &answer, image->result->sha256);
+	cli_progress(NULL, precision_names[e->now], (unsigned int)a->count,
+		     (unsigned int)e->images);
+	return e->failed;
+}
+
+static int evaluate(struct eval *e, size_t first, size_t end,
+		    vgg_evaluate_fn fn)
+{
+	struct vgg_evaluate_options o = VGG_INIT(o);
+	int err;
+
+	o.session = &e->session;
+	o.first = first;
+	o.end = end;
+	o.classes = e->classes;
+	err = vgg_evaluate(e->cli->dev, e->cli->model, e->set, &o, fn, e);
+	cli_progress_clear();
+	return e->failed ? e->failed : err;
+}
+
+static int compare_sha(void *ctx, const struct vgg_evaluated *image)
+{
+	const struct eval *e = ctx;
+
+	return strcmp(e->answers[e->now].sha256, image->result->sha256);
+}
+
+/* Another network, other images, or another split of fp32's sums: then the first
+ * image's output is another one. */
+static int check_resumed(struct eval *e)
+{
+	int err;
+
+	if (!e->answers[e->now].resumed)
+		return 0;
+	err = evaluate(e, 0, 1, compare_sha);
+	if (err != -ECANCELED)
+		return err;
+	return cli_fail(VGG_ERROR_BAD_ARGUMENT, e->resume,
+			"name another file by --resume",
+			"it is of another network: the first image has another "
+			"result");
+}
+
+static int run_precision(struct eval *e, enum vgg_precision precision)
+{
+	struct eval_answers *a = &e->answers[precision];
+	int err;
+
+	if (!a->wanted)
+		return 0;
+	e->now = precision;
+	e->session.precision = precision;
+	err = check_resumed(e);
+	if (!err && a->count < e->images)
+		err = evaluate(e, a->count, e->images, keep_answer);
+	return err;
+}
+
+/*
+ * All of it.
+ */
+static int open_data(struct eval *e)
+{
+	int err = vgg_dataset_open(e->data, e->part, &e->set);
+
+	if (err)
+		return err;
+	e->images = vgg_dataset_count(e->set);
+	if (e->limit && e->limit < e->images)
+		e->images = e->limit;
+	e->classes = cli_alloc(NULL, (vgg_dataset_classes(e->set) + 1) *
+					     sizeof(*e->classes));
+	return vgg_evaluate_classes(e->cli->model, e->set, e->classes,
+				    &e->by_name);
+}
+
+/* By default those that there are. */
+static void choose_precisions(struct eval *e)
+{
+	const struct vgg_model_info *m = &e->cli->model_info;
+	int i;
+
+	if (e->both) {
+		e->answers[VGG_PRECISION_INT8].wanted = m->has_int8;
+		e->answers[VGG_PRECISION_FP32].wanted = m->has_fp32;
+	}
+	for (i = 0; i < 2; i++)
+		e->answers[i].answer = cli_alloc(
+			NULL, (e->images + 1) * sizeof(struct eval_answer));
+}
+
+static int run_all(struct eval *e)
+{
+	int err = cli_open_device(e->cli), late;
+
+	if (!err)
+		err = cli_open_model(e->cli, e->model);
+	if (!err)
+		err = open_data(e);
+	if (err)
+		return err;
+	choose_precisions(e);
+	if (e->resume)
+		err = eval_state_open(e->resume, e->data, e->images, e->answers,
+				      &e->state);
+	if (!err)
+		err = run_precision(e, VGG_PRECISION_INT8);
+	if (!err)
+		err = run_precision(e, VGG_PRECISION_FP32);
+	late = eval_state_close(e->state);
+	return err ? err : late;
+}
+
+static int draw(struct eval *e, const struct out_eval *out)
+{
+	const char **names =
+		cli_alloc(NULL, (out->outputs + 1) * sizeof(*names));
+	char title[400];
+	unsigned int i;
+	int err;
+
+	for (i = 0; i < out->outputs; i++)
+		names[i] = vgg_model_label(e->cli->model, i);
+	snprintf(title, sizeof(title), "%.100s on %.200s: %.2f %% right",
+		 e->cli->model_info.name, e->data,
+		 100 * out->score[out->shown].top1);
+	err = eval_svg(e->svg, title, out->outputs, names,
+		       out->score[out->shown].matrix);
+	free(names);
+	return err;
+}
+
+static int eval_all(struct eval *e)
+{
+	struct out_eval out = { .data = e->data,
+				.part = part_names[e->part],
+				.confusion = e->confusion };
+	int err = run_all(e);
+
+	if (err)
+		return cli_report_last(e->cli, err);
+	out.images = e->images;
+	out.by_name = e->by_name;
+	out.outputs = e->cli->model_info.classes;
+	eval_score(&out, e->answers);
+	if (e->svg)
+		err = draw(e, &out);
+	if (!err)
+		e->cli->out->eval(e->cli, &out);
+	eval_score_free(&out);
+	return err ? cli_report_last(e->cli, err) : EXIT_OK;
+}
+
+static int eval_main(struct cli *cli, int argc, char **argv)
+{
+	struct eval e = {
+		.cli = cli,
+		.session = { .size = sizeof(e.session) },
+		.both = true,
+	};
+	int status;
+
+	cli_parse(&verb_eval, argc, argv, &e);
+	status = eval_all(&e);
+	free(e.answers[0].answer);
+	free(e.answers[1].answer);
+	free(e.classes);
+	vgg_dataset_free(e.set);
+	return status;
+}
+
+const struct verb verb_eval = {
+	.name = "eval",
+	.summary = "how often a network is right on a data set",
+	.argp = &argp,
+	.run = eval_main,
+};

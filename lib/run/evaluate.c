@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: MIT
+/* A data set through a pipeline. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "model/graph.h"
+#include "util/error.h"
+
+/*
+ * Classes.
+ */
+static int find_class(const struct vgg_model *m, unsigned int classes,
+		      const char *name)
+{
+	unsigned int i;
+
+	for (i = 0; i < classes; i++)
+		if (!strcasecmp(vgg_model_label(m, i), name))
+			return (int)i;
+	return -1;
+}
+
+static bool find_all(const struct vgg_model *m, unsigned int n,
+		     const struct vgg_dataset *d, unsigned int *classes)
+{
+	unsigned int i;
+	int at;
+
+	for (i = 0; i < vgg_dataset_classes(d); i++) {
+		at = find_class(m, n, vgg_dataset_class(d, i));
+		if (at < 0)
+			return false;
+		classes[i] = (unsigned int)at;
+	}
+	return true;
+}
+
+int vgg_evaluate_classes(const struct vgg_model *m, const struct vgg_dataset *d,
+			 unsigned int *classes, bool *by_name)
+{
+	unsigned int n = (unsigned int)vgg_shape_count(vgg_model_output(m));
+	unsigned int have = vgg_dataset_classes(d), i;
+	bool all = have && find_all(m, n, d, classes);
+
+	if (by_name)
+		*by_name = all;
+	if (!have)
+		return vgg_fail(DATASET_FORMAT, NULL,
+				"put the images of each class in a subfolder",
+				"the images have no classes");
+	if (!all && have != n)
+		return vgg_fail(DATASET_FORMAT, m->name,
+				"name the subfolders as the network's labels, "
+				"or take another network",
+				"the images are of %u classes, the network "
+				"knows %u of other names",
+				have, n);
+	for (i = 0; !all && i < have; i++)
+		classes[i] = i;
+	return 0;
+}
+
+/*
+ * Images.
+ */
+struct evaluation {
+	const struct vgg_dataset *d;
+	const struct vgg_evaluate_options *o;
+	const unsigned int *classes;
+	struct vgg_pipeline *pipeline;
+	unsigned int outputs; /* of the network */
+	size_t next, end, pulled;
+	vgg_evaluate_fn fn;
+	void *ctx;
+};
+
+static int push(struct evaluation *e)
+{
+	struct vgg_image *image;
+	int err = vgg_dataset_read(e->d, e->next, &image, NULL);
+
+	if (err)
+		return err;
+	err = vgg_pipeline_push_image(e->pipeline, image);
+	vgg_image_free(image);
+	e->next += !err;
+	return err;
+}
+
+static int tell(struct evaluation *e, const struct vgg_result *r,
+		unsigned int class_)
+{
+	const struct vgg_session *s = vgg_pipeline_session(e->pipeline);
+	struct vgg_evaluated image = { .image = e->pulled,
+				       .class_ = e->classes[class_],
+				       .result = r };
+	int err;
+
+	image.placement = vgg_pipeline_placement(e->pipeline);
+	image.count = e->outputs < 5 ? e->outputs : 5;
+	err = vgg_result_top(s, r, image.top, image.count);
+	if (!err && e->fn(e->ctx, &image))
+		err = vgg_fail(INTERRUPTED, NULL, NULL,
+			       "evaluation was stopped");
+	return err;
+}
+
+static int pull(struct evaluation *e)
+{
+	struct vgg_result r = VGG_INIT(r);
+	unsigned int class_;
+	int err = vgg_dataset_class_of(e->d, e->pulled, &class_);
+
+	if (!err)
+		err = vgg_pipeline_pull(e->pipeline, &r);
+	if (!err)
+		err = tell(e, &r, class_);
+	e->pulled++;
+	return err;
+}
+
+/* What was pushed before something went wrong is still told. */
+static int run(struct evaluation *e)
+{
+	struct vgg_error first;
+	int err = 0, late = 0;
+
+	while (!err && e->pulled < e->end) {
+		bool more = e->next < e->end && vgg_pipeline_room(e->pipeline);
+
+		err = more ? push(e) : pull(e);
+	}
+	if (!err)
+		return 0;
+	first = *vgg_error_last();
+	while (!late && first.code != VGG_ERROR_INTERRUPTED &&
+	       vgg_pipeline_in_flight(e->pipeline))
+		late = pull(e);
+	vgg_fail_(first.code, first.where, first.next_step, "%s", first.what);
+	return err;
+}
+
+static int check_range(struct evaluation *e)
+{
+	size_t n = vgg_dataset_count(e->d);
+
+	e->end = e->o->end ? e->o->end : n;
+	e->next = e->pulled = e->o->first;
+	if (e->end <= n && e->next <= e->end)
+		return 0;
+	return vgg_fail(BAD_ARGUMENT, "images", NULL,
+			"images %zu to %zu of %zu", e->next, e->end, n);
+}
+
+int vgg_evaluate(struct vgg_device *device, const struct vgg_model *model,
+		 const struct vgg_dataset *dataset,
+		 const struct vgg_evaluate_options *options, vgg_evaluate_fn fn,
+		 void *ctx)
+{
+	struct vgg_evaluate_options o = VGG_INIT(o);
+	struct evaluation e = { .d = dataset, .o = &o, .fn = fn, .ctx = ctx };
+	unsigned int *own;
+	int err = 0;
+
+	if (options && vgg_check_struct(options->size, "evaluate options"))
+		return -EINVAL;
+	if (options)
+		memcpy(&o, options,
+		       options->size < sizeof(o) ? options->size : sizeof(o));
+	own = calloc(vgg_dataset_classes(dataset) + 1, sizeof(*own));
+	if (!own)
+		return vgg_fail_memory("an evaluation");
+	e.classes = o.classes ? o.classes : own;
+	e.outputs = (unsigned int)vgg_shape_count(vgg_model_output(model));
+	if (!o.classes)
+		err = vgg_evaluate_classes(model, dataset, own, NULL);
+	if (!err)
+		err = check_range(&e);
+	if (!err)
+		err = vgg_pipeline_create(device, model, o.session, o.in_flight,
+					  &e.pipeline);
+	if (!err)
+		err = run(&e);
+	vgg_pipeline_free(e.pipeline);
+	free(own);
+	return err;
+}

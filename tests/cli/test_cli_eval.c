@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: MIT
+/* vggctl eval: the built-in network on pictures whose classes are known. */
+#include "cli_support.h"
+#include "shapes.h"
+
+#define IMAGES 200
+
+/* As test_batch.bin in the test's folder. */
+static void draw(unsigned int wrong)
+{
+	FILE *f = fopen(in_tmp("test_batch.bin"), "wb");
+	uint8_t rgb[3 * 1024];
+	unsigned int i, c, p;
+	int label;
+
+	ASSERT_TRUE(f != NULL);
+	for (i = 0; i < IMAGES; i++) {
+		ASSERT_EQ(0, shapes_draw(4711, i, 32, 32, rgb, &label));
+		/* What is said to be another class is always wrong. */
+		fputc(i < wrong ? (label + 1) % 10 : label, f);
+		for (c = 0; c < 3; c++)
+			for (p = 0; p < 1024; p++)
+				fputc(rgb[3 * p + c], f);
+	}
+	ASSERT_EQ(0, fclose(f));
+	f = fopen(in_tmp("batches.meta.txt"), "w");
+	ASSERT_TRUE(f != NULL);
+	for (i = 0; i < 10; i++)
+		fprintf(f, "%s\n", shapes_class_name((int)i));
+	ASSERT_EQ(0, fclose(f));
+}
+
+static json_t *eval_json(const char *more)
+{
+	char command[900];
+	struct ran r;
+	json_t *doc;
+
+	snprintf(command, sizeof(command), "eval --json --data cifar10:%s %s",
+		 test_tmpdir(), more);
+	r = vggctl(command);
+	if (r.status)
+		TH_LOG("%s: %s", command, r.err);
+	ASSERT_EQ(0, r.status);
+	doc = json_loads(r.out, 0, NULL);
+	ASSERT_TRUE(doc != NULL);
+	ran_free(&r);
+	return doc;
+}
+
+static double score(const json_t *doc, const char *precision, const char *key)
+{
+	return json_number_value(
+		json_object_get(json_object_get(doc, precision), key));
+}
+
+/* Of the answers. */
+static void expect_sums(const json_t *doc, const char *precision, double top1)
+{
+	const json_t *m =
+		json_object_get(json_object_get(doc, precision), "confusion");
+	double all = 0, right = 0;
+	const json_t *row, *n;
+	size_t i, k;
+
+	json_array_foreach(m, i, row) json_array_foreach(row, k, n)
+	{
+		all += json_number_value(n);
+		right += i == k ? json_number_value(n) : 0;
+	}
+	EXPECT_EQ(IMAGES, all);
+	EXPECT_NEAR(top1, right / all, 1e-9);
+}
+
+TEST(scores)
+{
+	double int8, fp32;
+	json_t *doc;
+
+	draw(0);
+	doc = eval_json("--device sim --split offload");
+	int8 = score(doc, "int8", "top1");
+	fp32 = score(doc, "fp32", "top1");
+	EXPECT_TRUE(int8 > 0.97 && fp32 > 0.97);
+	EXPECT_TRUE(score(doc, "int8", "top5") >= int8);
+	EXPECT_TRUE(score(doc, "int8", "images_per_second") > 0);
+	EXPECT_STREQ("name",
+		     json_string_value(json_object_get(doc, "classes_by")));
+	expect_sums(doc, "int8", int8);
+	expect_sums(doc, "fp32", fp32);
+	json_decref(doc);
+}
+
+/* Fifty pictures with another class's name, whatever computes them. */
+TEST(wrong_is_wrong)
+{
+	static const char *const how[] = {
+		"--device cpu", "--device sim --split card --threads 1",
+		"--device sim --pace"
+	};
+	double first = 0;
+	unsigned int i;
+	json_t *doc;
+
+	draw(50);
+	for (i = 0; i < 3; i++) {
+		char more[128];
+
+		snprintf(more, sizeof(more), "%s --precision int8", how[i]);
+		doc = eval_json(more);
+		EXPECT_TRUE(!json_object_get(doc, "fp32"));
+		first = i ? first : score(doc, "int8", "top1");
+		EXPECT_NEAR(first, score(doc, "int8", "top1"), 1e-12);
+		EXPECT_TRUE(first > 0.7 && first <= 0.75);
+		json_decref(doc);
+	}
+}
+
+static void append(const char *path, const char *text)
+{
+	FILE *f = fopen(path, "a");
+
+	ASSERT_TRUE(f && fputs(text, f) >= 0 && !fclose(f));
+}
+
+/* The first n lines of a state stay. */
+static void cut_lines(const char *path, int n)
+{
+	char *text = slurp(path), *at = text;
+
+	while (n--)
+		at = strchr(at, '\n') + 1;
+	ASSERT_EQ(0, truncate(path, at - text));
+	free(text);
+}
+
+TEST(goes_on)
+{
+	char more[600];
+	double whole;
+	json_t *doc;
+
+	draw(20);
+	snprintf(more, sizeof(more), "--device cpu --resume %s",
+		 in_tmp("state"));
+	doc = eval_json(more);
+	whole = score(doc, "int8", "top1");
+	EXPECT_EQ(0, score(doc, "int8", "resumed"));
+	json_decref(doc);
+	/* Interrupted within a line. */
+	cut_lines(in_tmp("state"), 1 + 77);
+	append(in_tmp("state"), "int8 77 3");
+	doc = eval_json(more);
+	EXPECT_EQ(77, score(doc, "int8", "resumed"));
+	EXPECT_EQ(0, score(doc, "fp32", "resumed"));
+	EXPECT_NEAR(whole, score(doc, "int8", "top1"), 1e-12);
+	expect_sums(doc, "int8", whole);
+	json_decref(doc);
+	doc = eval_json(more);
+	EXPECT_EQ(IMAGES, score(doc, "int8", "resumed"));
+	EXPECT_EQ(IMAGES, score(doc, "fp32", "resumed"));
+	expect_sums(doc, "int8", whole);
+	json_decref(doc);
+}
+
+static void expect_refused(const char *args, const char *what,
+			   const char *next_step)
+{
+	struct ran r = vggctl(args);
+
+	EXPECT_NE(0, r.status);
+	EXPECT_CONTAINS(r.err, what);
+	EXPECT_CONTAINS(r.err, next_step);
+	ran_free(&r);
+}
+
+TEST(mistakes)
+{
+	char args[900], *text;
+
+	draw(0);
+	expect_refused("eval", "images are missing", "--data");
+	expect_refused("eval --data /nowhere", "/nowhere", "cifar10:FOLDER");
+	expect_refused("eval x.png", "takes no argument 'x.png'", "--data");
+	/* Another network's answers; another number of images. */
+	append(in_tmp("other"), "");
+	snprintf(args, sizeof(args),
+		 "eval --data cifar10:%s --precision int8 --resume %s",
+		 test_tmpdir(), in_tmp("other"));
+	ran_free(&(struct ran[]){ vggctl(args) }[0]);
+	text = slurp(in_tmp("other"));
+	ASSERT_TRUE(strlen(text) > 200);
+	*strstr(text, " 0 ") = 0;
+	truncate(in_tmp("other"), (long)strlen(text));
+	append(in_tmp("other"),
+	       " 0 1 1 1 0123456789012345678901234567890123456789012345678901"
+	       "234567890123\n");
+	expect_refused(args, "another network", "another file by --resume");
+	snprintf(args, sizeof(args),
+		 "eval --data cifar10:%s --limit 7 --resume %s", test_tmpdir(),
+		 in_tmp("other"));
+	expect_refused(args, "something else: vggctl eval 1: 200 images",
+		       "another file by --resume");
+	free(text);
+	/* Classes of other names and of another number. */
+	ASSERT_EQ(0, mkdir(in_tmp("folder"), 0777));
+	ASSERT_EQ(0, mkdir(in_tmp("folder/cat"), 0777));
+	ASSERT_EQ(0,
+		  rename(in_tmp("test_batch.bin"), in_tmp("folder/cat/x.png")));
+	snprintf(args, sizeof(args), "eval --data %s", in_tmp("folder"));
+	expect_refused(args, "of 1 classes, the network knows 10",
+		       "another network");
+}
+
+TEST(pictures)
+{
+	char args[900], *svg;
+	struct ran r;
+
+	draw(30);
+	snprintf(args, sizeof(args),
+		 "eval --data cifar10:%s --precision int8 --confusion --svg %s",
+		 test_tmpdir(), in_tmp("c.svg"));
+	r = vggctl(args);
+	EXPECT_EQ(0, r.status);
+	EXPECT_CONTAINS(r.out, "200 images of cifar10:");
+	EXPECT_CONTAINS(r.out, "taken for");
+	EXPECT_CONTAINS(r.out, "rows: the images' classes");
+	svg = slurp(in_tmp("c.svg"));
+	ASSERT_TRUE(svg != NULL);
+	EXPECT_CONTAINS(svg, "<svg xmlns");
+	EXPECT_CONTAINS(svg, ">checkerboard</text>");
+	EXPECT_CONTAINS(svg, "</svg>\n");
+	free(svg);
+	ran_free(&r);
+	expect_refused("eval --data /nowhere --svg /nowhere/x.svg", "/nowhere",
+		       "");
+}
+
+TEST_HARNESS_MAIN
