@@ -18,7 +18,7 @@
 #include "plan/guess.h"
 #include "util/cpu.h"
 
-#define VGG_CURVE_MAX 8
+#define VGG_CURVE_MAX 24 /* more than the search tries cuts */
 #define VGG_PROCESSORS_MAX (1 + VGG_CLUSTERS_MAX)
 #define VGG_KEY_SIZE 128
 

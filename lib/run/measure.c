@@ -11,15 +11,15 @@
 #include <string.h>
 
 #include "plan/costs_file.h"
+#include "plan/search.h"
 #include "run/int8_parts.h"
 #include "run/measure.h"
 #include "util/error.h"
 
 #define ROUNDS 5
 #define ROUNDS_MAX 1000
-/* Shares of a layer, in eighths; the last is all of it. */
-static const int shares[] = { 1, 2, 4, 6, 8 };
-#define SHARES ((int)(sizeof(shares) / sizeof(*shares)))
+/* What cuts leave to the CPU, the least first, and all. */
+#define SHARES (VGG_CUTS_MAX + 1)
 enum { ROWS, CHANNELS, KINDS };
 
 struct measuring {
@@ -30,7 +30,7 @@ struct measuring {
 	struct vgg_plan plan;
 	struct vgg_int8 *x;
 	double *ms; /* [layer][kind][share][round] */
-	int rounds;
+	int rounds, cut_limit;
 	unsigned int done, total; /* rounds of all processors */
 };
 
@@ -42,26 +42,26 @@ static double *at(const struct measuring *m, unsigned int layer, int kind,
 			       (size_t)m->rounds;
 }
 
-/* The last rows or channels of a layer, as the CPU gets them: so many of all. */
-static struct vgg_conv_range range_of(const struct vgg_layer *l, int kind,
+/*
+ * The last rows or channels of a layer, as the CPU gets them: so many of all. For
+ * the very cuts that the search tries: kernels work in tiles, so their times rise
+ * in steps, and a search among times that were interpolated would end where they
+ * are furthest below the truth.
+ */
+static struct vgg_conv_range range_of(const struct measuring *m,
+				      const struct vgg_layer *l, int kind,
 				      int share, int *n)
 {
 	struct vgg_extent e = vgg_extent_of(&l->out);
-	int all = kind == ROWS ? (int)e.h : (int)e.c;
-	int grain = kind == ROWS ? vgg_plan_grain(l, VGG_BY_ROWS) :
-				   vgg_plan_grain(l, VGG_BY_CHANNELS);
 	struct vgg_conv_range r = { 0, (int)e.h, 0, (int)e.c };
-	int first;
+	int cuts[VGG_CUTS_MAX], count, first = 0;
 
-	/* What is never cut is measured whole. */
-	if (!grain || grain >= all || shares[share] == 8) {
-		*n = all;
-		return r;
-	}
-	first = (all - all * shares[share] / 8 + grain - 1) / grain * grain;
-	if (first >= all)
-		first = (all - 1) / grain * grain;
-	*n = all - first;
+	count = vgg_search_cuts(l, kind == ROWS ? VGG_BY_ROWS : VGG_BY_CHANNELS,
+				m->cut_limit, cuts);
+	/* What is never cut is measured whole; some cuts more than once. */
+	if (count && share < VGG_CUTS_MAX)
+		first = cuts[count - 1 - share * count / VGG_CUTS_MAX];
+	*n = (int)(kind == ROWS ? e.h : e.c) - first;
 	*(kind == ROWS ? &r.row0 : &r.c0) = first;
 	return r;
 }
@@ -78,7 +78,7 @@ static void run_round(struct measuring *m, int kind, int share, int round)
 
 		if (vgg_layer_is_free(l))
 			continue;
-		r = range_of(l, kind, share, &n);
+		r = range_of(m, l, kind, share, &n);
 		start = vgg_now_ms();
 		vgg_int8_run_cpu(m->x, i, &r);
 		at(m, i, kind, share)[round] = vgg_now_ms() - start;
@@ -103,7 +103,7 @@ static int run_rounds(struct measuring *m)
 	return 0;
 }
 
-/* Times that fall where more is done are noise. */
+/* Where more takes less time, other programs ran: noise only ever adds. */
 static void make_curve(const struct measuring *m, unsigned int i, int kind,
 		       struct vgg_curve *c)
 {
@@ -113,16 +113,17 @@ static void make_curve(const struct measuring *m, unsigned int i, int kind,
 
 	c->count = 0;
 	for (share = 0; share < SHARES; share++) {
-		range_of(l, kind, share, &n);
+		range_of(m, l, kind, share, &n);
 		ms = vgg_median(at(m, i, kind, share), m->rounds);
 		ms = ms > 1e-6 ? ms : 1e-6;
 		if (c->count && n <= c->n[c->count - 1])
 			continue;
-		if (c->count && ms < c->ms[c->count - 1])
-			ms = c->ms[c->count - 1];
 		c->n[c->count] = n;
 		c->ms[c->count++] = ms;
 	}
+	for (share = c->count - 1; share > 0; share--)
+		if (c->ms[share - 1] > c->ms[share])
+			c->ms[share - 1] = c->ms[share];
 }
 
 static int keep_times(struct measuring *m)
@@ -319,6 +320,15 @@ static int measure(struct measuring *m, struct vgg_device *device,
 	return err;
 }
 
+static unsigned int count_steps(const struct vgg_model *model)
+{
+	unsigned int n = 0, i;
+
+	for (i = 0; i < model->integer_layers; i++)
+		n += !vgg_layer_is_free(&model->layers[i]);
+	return n;
+}
+
 int vgg_calibrate(struct vgg_device *device, const struct vgg_model *model,
 		  const struct vgg_calibrate_options *options,
 		  struct vgg_calibrate_info *out)
@@ -345,6 +355,7 @@ int vgg_calibrate(struct vgg_device *device, const struct vgg_model *model,
 				"import it again with quantisation",
 				"the model has no integer form");
 	m.rounds = o.rounds ? o.rounds : ROUNDS;
+	m.cut_limit = vgg_search_cut_limit(count_steps(model));
 	vgg_machine_here(&machine, o.threads);
 	err = measure(&m, device, &info);
 	vgg_machine_clear(&machine);

@@ -7,6 +7,7 @@
 #include "net.h"
 #include "plan/costs_file.h"
 #include "plan/plan.h"
+#include "plan/search.h"
 #include "run/int8.h"
 #include "run/measure.h"
 
@@ -48,6 +49,20 @@ static bool is_guessed(const struct vgg_model *m, int threads)
 	return i.guessed;
 }
 
+/* Every cut that the search tries was measured; times rise. */
+static void expect_cuts(const struct vgg_layer *l, enum vgg_where where,
+			int all, const struct vgg_curve *c)
+{
+	int cuts[VGG_CUTS_MAX];
+	int n = vgg_search_cuts(l, where, VGG_CUTS_MAX, cuts), i;
+
+	ASSERT_EQ(n + 1, c->count);
+	for (i = 0; i < n; i++)
+		EXPECT_EQ(all - cuts[n - 1 - i], c->n[i]);
+	for (i = 0; i < n; i++)
+		EXPECT_TRUE(c->ms[i] <= c->ms[i + 1]);
+}
+
 TEST_TIMEOUT(plans_use_what_was_measured, 120)
 {
 	struct vgg_model *m = begin();
@@ -76,6 +91,9 @@ TEST_TIMEOUT(plans_use_what_was_measured, 120)
 		vgg_machine_cost(&machine, l, 0, &cost);
 		EXPECT_FALSE(cost.guessed);
 		EXPECT_EQ(h, cost.rows.n[cost.rows.count - 1]);
+		expect_cuts(l, VGG_BY_ROWS, h, &cost.rows);
+		expect_cuts(l, VGG_BY_CHANNELS, (int)vgg_channels(&l->out),
+			    &cost.channels);
 		ms += vgg_curve_at(&cost.rows, h);
 		vgg_machine_cost(&machine, l, 1, &cost);
 		EXPECT_FALSE(cost.guessed);
