@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * The driver of conv.h: goes over the blocks of tiles that conv_size.c chose and
+ * The driver of conv.h: goes over the blocks of tiles that conv_cut.c chose and
  * calls an engine's load, gemm and store for them.
  */
 #include <string.h>

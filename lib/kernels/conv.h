@@ -13,7 +13,7 @@
  * what differs between instruction sets and number types is a struct vgg_engine.
  *
  * What is slow is memory, not the multiplier: DRAM on small machines, what one
- * core wrote and another reads on large ones. conv_size.c takes the cheapest of
+ * core wrote and another reads on large ones. conv_cut.c takes the cheapest of
  * three orders (enum vgg_order): in blocks of tiles whose V stays in the L2 cache
  * while all weights stream by, so that neither V nor M leaves it and weights are
  * read once per block, by all workers together or a block for each; or, where

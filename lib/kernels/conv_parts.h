@@ -63,18 +63,32 @@ static inline int vgg_positions(const struct vgg_class *t)
 	return vgg_positions_of(t->mh) * vgg_positions_of(t->mw);
 }
 
-/* conv_size.c: n outputs in runs of equal segments, the last of which may reach
+/* conv_cut.c: n outputs in runs of equal segments, the last of which may reach
  * beyond; sizes 0: of one output each. */
 void vgg_cut(struct vgg_cut *c, int n, unsigned int sizes);
-/* Fills t from its mh and mw, for so many tiles. */
+/* The largest of sizes. */
+int vgg_largest(unsigned int sizes);
+/* How many of so many tiles at once, and in which order: t->order, tiles, steps. */
+void vgg_size_steps(const struct vgg_conv *c, struct vgg_class *t, int tiles,
+		    int workers);
+/* Bytes from DRAM if blocks of tiles follow each other, and by position. */
+double vgg_bytes_by_block(const struct vgg_conv *c, const struct vgg_class *t);
+double vgg_bytes_by_position(const struct vgg_conv *c,
+			     const struct vgg_class *t, int tiles);
+
+/* conv_cost.c: sets sizes_h, sizes_w, joint, fresh and together. */
+void vgg_choose_sizes(struct vgg_conv *c);
+
+/* conv_layout.c: fills t from its mh and mw, for so many tiles. */
 void vgg_size_class(const struct vgg_conv *c, struct vgg_class *t, int tiles,
 		    int workers);
 /* The same where tiles of all classes go through together. */
 void vgg_size_joint(const struct vgg_conv *c, struct vgg_class *t, int tiles);
-/* Bytes of the buffer that a worker needs for fresh weights. */
+/* Bytes of raw weights, of all blocks of filters and of what one gets transformed
+ * at once; of the buffer that a worker needs for fresh ones. */
+size_t vgg_raw_bytes(const struct vgg_conv *c);
+size_t vgg_fresh_raw(const struct vgg_conv *c);
 size_t vgg_fresh_bytes(const struct vgg_conv *c);
-/* The largest of sizes. */
-int vgg_largest(unsigned int sizes);
 /* V of a block of tiles; M of a worker, or by position of all. */
 size_t vgg_v_bytes(const struct vgg_class *t);
 size_t vgg_m_bytes(const struct vgg_class *t);
