@@ -635,7 +635,7 @@ struct vgg_calibrate_info {
 	unsigned int shapes;	/* of layers that differ */
 	double ms;		/* of all integer layers, whole */
 	double guessed_ms;	/* what would have been guessed */
-	double job_ms;		/* submitting an empty job and learning of its
+	double job_ms;		/* submitting a job of NOPs and learning of its
 				 * end; 0 without a card */
 	double submit_ms;	/* what it takes from other work of the CPU */
 	/* What the card reads from the host's memory and writes to it, 10^6 bytes

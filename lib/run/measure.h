@@ -7,8 +7,8 @@
 #include "vggaccel.h"
 
 struct vgg_card_times {
-	/* Submitting an empty job and learning of its end, without what the card
-	 * itself takes, if it takes real time. */
+	/* Submitting a job and learning of its end, without what the card itself
+	 * takes, if it takes real time. */
 	double job_ms;
 	/* What it takes from a CPU that works meanwhile: submission, and learning
 	 * that it ended before. */

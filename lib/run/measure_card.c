@@ -14,7 +14,9 @@
 #include "run/measure.h"
 
 #define JOBS 30
-#define WORK_MS 0.4 /* of the CPU, between jobs */
+#define JOB_MS 0.2  /* what a job takes the card */
+#define WORK_MS 0.5 /* of the CPU, between jobs and meanwhile */
+#define COMMANDS_MAX 4096u
 #define COPIES 9
 #define DISAGREE 1.25
 
@@ -47,10 +49,10 @@ double vgg_median(double *v, int n)
 /*
  * Jobs.
  */
-static int make_stream(struct vgg_device *d, struct vgg_buffer **b,
-		       struct vgg_stream *s)
+static int make_stream(struct vgg_device *d, uint32_t commands,
+		       struct vgg_buffer **b, struct vgg_stream *s)
 {
-	int err = vgg_buffer_create(d, (uint64_t)2 * VGG_CMD_SIZE,
+	int err = vgg_buffer_create(d, (uint64_t)commands * VGG_CMD_SIZE,
 				    VGG_BUFFER_HOST, b);
 
 	return err ? err : vgg_stream_begin(s, *b);
@@ -98,24 +100,41 @@ static bool keeps_time(const struct vgg_device_info *d)
 	return d->paced || (d->kind == VGG_DEVICE_CARD && !d->simulated);
 }
 
+/* NOPs that take the card about JOB_MS: a job as short as an empty one ends before
+ * the host has gone to sleep, and before a simulator has woken up. */
+static uint32_t commands_of(const struct vgg_device_info *info)
+{
+	double n =
+		1 + JOB_MS * info->clock_khz /
+			    (info->command_cycles ? info->command_cycles : 1);
+
+	if (!keeps_time(info))
+		return 1;
+	return n < COMMANDS_MAX ? (uint32_t)n : COMMANDS_MAX;
+}
+
 static int measure_job(struct vgg_device *d, const struct vgg_device_info *info,
 		       struct vgg_card_times *times)
 {
 	struct vgg_buffer *b = NULL;
 	struct vgg_stream s;
 	double waiting[JOBS], working[JOBS], cycles;
-	int err = make_stream(d, &b, &s), i;
+	uint32_t commands = commands_of(info);
+	int err = make_stream(d, commands, &b, &s), i;
 
+	while (!err && s.count + 1 < commands)
+		vgg_stream_add(&s, VGG_CMD_NOP, 0, 0);
 	if (!err)
 		err = vgg_stream_end(&s, 0);
 	for (i = 0; !err && i < JOBS; i++) {
 		work(WORK_MS);
-		err = time_job(d, b, 1, 0, &waiting[i], &cycles);
+		err = time_job(d, b, commands, 0, &waiting[i], &cycles);
 		if (keeps_time(info))
 			waiting[i] -= cycles / info->clock_khz;
 		work(WORK_MS);
 		if (!err)
-			err = time_job(d, b, 1, WORK_MS, &working[i], &cycles);
+			err = time_job(d, b, commands, WORK_MS, &working[i],
+				       &cycles);
 	}
 	vgg_buffer_destroy(b);
 	if (!err) {
@@ -148,7 +167,8 @@ static int make_copies(struct link *l)
 					       .height = 1 };
 			struct vgg_stream s;
 
-			err = make_stream(l->device, &l->stream[way][size], &s);
+			err = make_stream(l->device, 2, &l->stream[way][size],
+					  &s);
 			if (err)
 				break;
 			vgg_stream_copy(&s, from, to, &p, 0);
