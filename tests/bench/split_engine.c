@@ -7,11 +7,15 @@
  *
  * One process has a session of each kind, so that nothing but the inference is
  * measured, and takes them in turns: what else the machine does hits all three.
+ * Inferences in which no thread of the process was preempted are told apart: these
+ * say what the machine can do when nobody else is there.
  * Predictions are those of plans for the same device, from the costs file that
  * VGG_COSTS names.
  */
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 
 #include "vggaccel.h"
 
@@ -31,6 +35,7 @@ static const struct {
 struct way {
 	struct vgg_session *session;
 	double predicted, *ms;
+	bool *quiet;   /* nobody interfered */
 	uint64_t late; /* jobs */
 };
 
@@ -110,6 +115,7 @@ static void make_ways(struct engine *e, int threads)
 	for (i = 0; i < WAYS; i++) {
 		e->way[i].predicted = predict(e, i, threads);
 		e->way[i].ms = allocate((size_t)e->rounds * sizeof(double));
+		e->way[i].quiet = allocate((size_t)e->rounds);
 		o.split = ways[i].split;
 		if (vgg_session_create(e->device, e->model, &o,
 				       &e->way[i].session))
@@ -126,6 +132,15 @@ static uint64_t late_jobs(const struct engine *e)
 	return info.late_jobs;
 }
 
+/* Of all threads. */
+static long preemptions(void)
+{
+	struct rusage usage;
+
+	getrusage(RUSAGE_SELF, &usage);
+	return usage.ru_nivcsw;
+}
+
 static void measure(struct engine *e)
 {
 	struct vgg_result r = VGG_INIT(r);
@@ -134,6 +149,7 @@ static void measure(struct engine *e)
 	for (round = -WARMUP; round < e->rounds; round++)
 		for (i = 0; i < WAYS; i++) {
 			uint64_t late = late_jobs(e);
+			long before = preemptions();
 
 			if (vgg_session_run_tensor(e->way[i].session, e->input,
 						   e->count, &r))
@@ -141,6 +157,7 @@ static void measure(struct engine *e)
 			if (round < 0)
 				continue;
 			e->way[i].ms[round] = r.ms;
+			e->way[i].quiet[round] = preemptions() == before;
 			e->way[i].late += late_jobs(e) - late;
 		}
 }
@@ -159,6 +176,10 @@ static void print(const struct engine *e)
 		       (unsigned long long)w->late);
 		for (round = 0; round < e->rounds; round++)
 			printf("%s%.6f", round ? ", " : "", w->ms[round]);
+		printf("],\n  \"quiet\": [");
+		for (round = 0; round < e->rounds; round++)
+			printf("%s%s", round ? ", " : "",
+			       w->quiet[round] ? "true" : "false");
 		printf("]}");
 	}
 	puts("\n}");
@@ -189,6 +210,7 @@ int main(int argc, char **argv)
 	for (i = 0; i < WAYS; i++) {
 		vgg_session_free(e.way[i].session);
 		free(e.way[i].ms);
+		free(e.way[i].quiet);
 	}
 	free(e.input);
 	vgg_model_free(e.model);
