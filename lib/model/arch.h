@@ -65,6 +65,7 @@ int vgg_plan_build(const struct vgg_arch_plan *plan, struct vgg_model *m);
  */
 struct vgg_norm {
 	const float *gamma, *beta, *mean, *var;
+	double epsilon; /* 0: PyTorch's default */
 };
 int vgg_norm_fold(const struct vgg_norm *norm, size_t n, float *scale,
 		  float *shift);

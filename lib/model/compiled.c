@@ -167,13 +167,13 @@ static int tensor(const struct reader *r, unsigned int layer, const char *field,
 	return vgg_st_blob(&r->st, name, dtype, count, blob);
 }
 
-static const struct vgg_st_tensor *find(const struct reader *r,
+static const struct vgg_tensor *find(const struct reader *r,
 					unsigned int layer, const char *field)
 {
 	char name[64];
 
 	snprintf(name, sizeof(name), "%u.%s", layer, field);
-	return vgg_st_find(&r->st, name);
+	return vgg_tensors_find(&r->st.all, name);
 }
 
 /* Absent is fine; present, it has any number of elements. */
@@ -181,7 +181,7 @@ static int optional(const struct reader *r, unsigned int layer,
 		    const char *field, enum vgg_dtype dtype,
 		    struct vgg_blob *blob)
 {
-	const struct vgg_st_tensor *t = find(r, layer, field);
+	const struct vgg_tensor *t = find(r, layer, field);
 
 	return t ? tensor(r, layer, field, dtype, t->count, blob) : 0;
 }
@@ -189,7 +189,7 @@ static int optional(const struct reader *r, unsigned int layer,
 static int read_tensors(const struct reader *r, unsigned int i,
 			struct vgg_layer *l)
 {
-	const struct vgg_st_tensor *w = find(r, i, "weight");
+	const struct vgg_tensor *w = find(r, i, "weight");
 	int err = 0;
 
 	if (w)

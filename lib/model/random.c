@@ -99,7 +99,7 @@ static int fill_norm(struct generator *g, const struct vgg_layer *l)
 
 	if (!p)
 		return vgg_fail_memory("random weights");
-	norm = (struct vgg_norm){ p, p + n, p + 2 * n, p + 3 * n };
+	norm = (struct vgg_norm){ p, p + n, p + 2 * n, p + 3 * n, 0 };
 	fill_around_one(g, p, n);
 	fill_around_zero(g, p + n, n, NORM_BOUND);
 	fill_around_zero(g, p + 2 * n, n, NORM_BOUND);

@@ -13,113 +13,57 @@
 #define AGAIN "get the file again; it may be cut short or damaged"
 #define DATA_ALIGN 64
 
-_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
-	       "tensors are used as they lie in the file");
-
-static const struct type {
-	const char *name;
-	size_t bytes;
-	bool known;
-	enum vgg_dtype dtype;
-} types[] = {
-	{ "F32", 4, true, VGG_F32 },	   { "F16", 2, true, VGG_F16 },
-	{ "BF16", 2, true, VGG_BF16 },	   { "F64", 8, true, VGG_F64 },
-	{ "I8", 1, true, VGG_I8 },	   { "U8", 1, true, VGG_U8 },
-	{ "I32", 4, true, VGG_I32 },	   { "I64", 8, true, VGG_I64 },
-	{ .name = "I16", .bytes = 2 },	   { .name = "U16", .bytes = 2 },
-	{ .name = "U32", .bytes = 4 },	   { .name = "U64", .bytes = 8 },
-	{ .name = "BOOL", .bytes = 1 },	   { .name = "F8_E4M3", .bytes = 1 },
-	{ .name = "F8_E5M2", .bytes = 1 },
-};
-
-#define N_TYPES (sizeof(types) / sizeof(types[0]))
-
-static const struct type *type_by_name(const char *name)
-{
-	for (size_t i = 0; i < N_TYPES; i++)
-		if (!strcmp(types[i].name, name))
-			return &types[i];
-	return NULL;
-}
-
-static const struct type *type_by_dtype(enum vgg_dtype dtype)
-{
-	for (size_t i = 0; i < N_TYPES; i++)
-		if (types[i].known && types[i].dtype == dtype)
-			return &types[i];
-	return NULL;
-}
-
 /* Elements and bytes of a shape; false if they don't fit. */
 static bool shape_bytes(const int64_t *shape, int rank, size_t each,
-			size_t *count, size_t *bytes)
+			size_t *bytes)
 {
-	*count = 1;
-	/* A size of 0 must not hide an overflow by the others. */
-	for (int i = 0; i < rank; i++)
-		if (shape[i] && __builtin_mul_overflow(*count, shape[i], count))
-			return false;
-	if (__builtin_mul_overflow(*count, each, bytes))
+	struct vgg_tensor t = { .rank = rank };
+
+	memcpy(t.shape, shape, (size_t)rank * sizeof(*shape));
+	if (!vgg_tensor_measure(&t, each))
 		return false;
-	for (int i = 0; i < rank; i++)
-		if (!shape[i])
-			*count = *bytes = 0;
+	*bytes = t.bytes;
 	return true;
 }
 
-const char *vgg_st_shape_text(const struct vgg_st_tensor *t, char *text,
-			      size_t size)
-{
-	size_t used = (size_t)snprintf(text, size, "[");
-
-	for (int i = 0; i < t->rank && used < size; i++)
-		used += (size_t)snprintf(text + used, size - used, "%s%" PRId64,
-					 i ? ", " : "", t->shape[i]);
-	if (used < size)
-		snprintf(text + used, size - used, "]");
-	return text;
-}
-
-static int read_type(struct vgg_st *st, struct vgg_st_tensor *t,
-		     const json_t *entry, const struct type **type)
+static int read_type(struct vgg_st *st, struct vgg_tensor *t,
+		     const json_t *entry, const struct vgg_type **type)
 {
 	const char *name = json_string_value(json_object_get(entry, "dtype"));
 
 	if (!name)
-		return vgg_fail(MODEL_FORMAT, st->path, AGAIN,
+		return vgg_fail(MODEL_FORMAT, st->all.path, AGAIN,
 				"tensor \"%s\" has no dtype", t->name);
-	*type = type_by_name(name);
+	*type = vgg_type_find(name);
 	if (!*type)
-		return vgg_fail(MODEL_FORMAT, st->path,
+		return vgg_fail(MODEL_FORMAT, st->all.path,
 				"convert the file's tensors to F32",
 				"tensor \"%s\" has the unknown dtype \"%s\"",
 				t->name, name);
-	t->type = (*type)->name;
-	t->known = (*type)->known;
-	t->dtype = (*type)->dtype;
+	vgg_tensor_set_type(t, *type);
 	return 0;
 }
 
-static int read_shape(struct vgg_st *st, struct vgg_st_tensor *t,
+static int read_shape(struct vgg_st *st, struct vgg_tensor *t,
 		      const json_t *entry)
 {
 	const json_t *shape = json_object_get(entry, "shape"), *size;
 	size_t i;
 
 	if (!json_is_array(shape))
-		return vgg_fail(MODEL_FORMAT, st->path, AGAIN,
+		return vgg_fail(MODEL_FORMAT, st->all.path, AGAIN,
 				"tensor \"%s\" has no shape", t->name);
-	if (json_array_size(shape) > VGG_ST_RANK_MAX)
+	if (json_array_size(shape) > VGG_TENSOR_RANK_MAX)
 		return vgg_fail(
-			MODEL_FORMAT, st->path, AGAIN,
+			MODEL_FORMAT, st->all.path, AGAIN,
 			"tensor \"%s\" has %zu dimensions, more than %d",
-			t->name, json_array_size(shape), VGG_ST_RANK_MAX);
+			t->name, json_array_size(shape), VGG_TENSOR_RANK_MAX);
 	t->rank = (int)json_array_size(shape);
 	json_array_foreach(shape, i, size)
 	{
 		t->shape[i] = json_integer_value(size);
 		if (!json_is_integer(size) || t->shape[i] < 0)
-			return vgg_fail(MODEL_FORMAT, st->path, AGAIN,
+			return vgg_fail(MODEL_FORMAT, st->all.path, AGAIN,
 					"size %zu of tensor \"%s\" is not a "
 					"number from 0 on",
 					i, t->name);
@@ -127,7 +71,7 @@ static int read_shape(struct vgg_st *st, struct vgg_st_tensor *t,
 	return 0;
 }
 
-static int read_offsets(struct vgg_st *st, struct vgg_st_tensor *t,
+static int read_offsets(struct vgg_st *st, struct vgg_tensor *t,
 			const json_t *entry, json_int_t *begin, json_int_t *end)
 {
 	const json_t *pair = json_object_get(entry, "data_offsets");
@@ -135,13 +79,13 @@ static int read_offsets(struct vgg_st *st, struct vgg_st_tensor *t,
 
 	if (json_array_size(pair) != 2 || !json_is_integer(a) ||
 	    !json_is_integer(b))
-		return vgg_fail(MODEL_FORMAT, st->path, AGAIN,
+		return vgg_fail(MODEL_FORMAT, st->all.path, AGAIN,
 				"tensor \"%s\" has no pair of data_offsets",
 				t->name);
 	*begin = json_integer_value(a);
 	*end = json_integer_value(b);
 	if (*begin < 0 || *begin > *end)
-		return vgg_fail(MODEL_FORMAT, st->path, AGAIN,
+		return vgg_fail(MODEL_FORMAT, st->all.path, AGAIN,
 				"tensor \"%s\" has the data_offsets "
 				"%" JSON_INTEGER_FORMAT
 				" to %" JSON_INTEGER_FORMAT,
@@ -150,7 +94,7 @@ static int read_offsets(struct vgg_st *st, struct vgg_st_tensor *t,
 }
 
 /* Where the data lies; `data`, `size` is the file's data area. */
-static int read_place(struct vgg_st *st, struct vgg_st_tensor *t,
+static int read_place(struct vgg_st *st, struct vgg_tensor *t,
 		      const json_t *entry, size_t each, const uint8_t *data,
 		      size_t size)
 {
@@ -161,34 +105,33 @@ static int read_place(struct vgg_st *st, struct vgg_st_tensor *t,
 	if (err)
 		return err;
 	if ((uint64_t)end > size)
-		return vgg_fail(MODEL_FORMAT, st->path, AGAIN,
+		return vgg_fail(MODEL_FORMAT, st->all.path, AGAIN,
 				"tensor \"%s\" ends at offset "
 				"%" JSON_INTEGER_FORMAT
 				" of the data, which has %zu bytes",
 				t->name, end, size);
-	if (!shape_bytes(t->shape, t->rank, each, &t->count, &t->bytes) ||
-	    t->bytes != (size_t)(end - begin))
-		return vgg_fail(MODEL_FORMAT, st->path, AGAIN,
+	if (!vgg_tensor_measure(t, each) || t->bytes != (size_t)(end - begin))
+		return vgg_fail(MODEL_FORMAT, st->all.path, AGAIN,
 				"tensor \"%s\" at offset %" JSON_INTEGER_FORMAT
 				" has %" JSON_INTEGER_FORMAT
 				" bytes, which are not %s of %s",
 				t->name, begin, end - begin,
-				vgg_st_shape_text(t, text, sizeof(text)),
+				vgg_tensor_shape_text(t, text, sizeof(text)),
 				t->type);
 	t->data = data + begin;
 	return 0;
 }
 
-static int read_tensor(struct vgg_st *st, struct vgg_st_tensor *t,
+static int read_tensor(struct vgg_st *st, struct vgg_tensor *t,
 		       const char *name, const json_t *entry,
 		       const uint8_t *data, size_t size)
 {
-	const struct type *type;
+	const struct vgg_type *type;
 	int err;
 
 	t->name = name;
 	if (!json_is_object(entry))
-		return vgg_fail(MODEL_FORMAT, st->path, AGAIN,
+		return vgg_fail(MODEL_FORMAT, st->all.path, AGAIN,
 				"the header's entry \"%s\" is not an object",
 				name);
 	err = read_type(st, t, entry, &type);
@@ -201,7 +144,7 @@ static int read_tensor(struct vgg_st *st, struct vgg_st_tensor *t,
 
 static int by_place(const void *a, const void *b)
 {
-	const struct vgg_st_tensor *x = a, *y = b;
+	const struct vgg_tensor *x = a, *y = b;
 
 	if (x->data != y->data)
 		return x->data < y->data ? -1 : 1;
@@ -211,30 +154,23 @@ static int by_place(const void *a, const void *b)
 	return strcmp(x->name, y->name);
 }
 
-static int by_name(const void *a, const void *b)
-{
-	const struct vgg_st_tensor *const *x = a, *const *y = b;
-
-	return strcmp((*x)->name, (*y)->name);
-}
-
 /* Every byte of the data belongs to one tensor: the format demands it, so that
  * nothing can hide between tensors. */
 static int check_cover(struct vgg_st *st, const uint8_t *data, size_t size)
 {
 	const uint8_t *at = data;
 
-	for (size_t i = 0; i < st->count; i++) {
-		const struct vgg_st_tensor *t = &st->tensors[i];
+	for (size_t i = 0; i < st->all.count; i++) {
+		const struct vgg_tensor *t = &st->all.list[i];
 
 		if (t->data < at)
-			return vgg_fail(MODEL_FORMAT, st->path, AGAIN,
+			return vgg_fail(MODEL_FORMAT, st->all.path, AGAIN,
 					"tensor \"%s\" at offset %zu overlaps "
 					"\"%s\"",
 					t->name, (size_t)(t->data - data),
-					st->tensors[i - 1].name);
+					st->all.list[i - 1].name);
 		if (t->data > at)
-			return vgg_fail(MODEL_FORMAT, st->path, AGAIN,
+			return vgg_fail(MODEL_FORMAT, st->all.path, AGAIN,
 					"%zu bytes before tensor \"%s\" at "
 					"offset %zu belong to no tensor",
 					(size_t)(t->data - at), t->name,
@@ -242,7 +178,7 @@ static int check_cover(struct vgg_st *st, const uint8_t *data, size_t size)
 		at += t->bytes;
 	}
 	if (at != data + size)
-		return vgg_fail(MODEL_FORMAT, st->path, AGAIN,
+		return vgg_fail(MODEL_FORMAT, st->all.path, AGAIN,
 				"the last %zu bytes, from offset %zu on, "
 				"belong to no tensor",
 				(size_t)(data + size - at),
@@ -258,11 +194,11 @@ static int check_metadata(struct vgg_st *st)
 	if (!meta)
 		return 0;
 	if (!json_is_object(meta))
-		return vgg_fail(MODEL_FORMAT, st->path, AGAIN,
+		return vgg_fail(MODEL_FORMAT, st->all.path, AGAIN,
 				"__metadata__ is not an object");
 	json_object_foreach(meta, key, value) if (
-		!json_is_string(value)) return vgg_fail(MODEL_FORMAT, st->path,
-							AGAIN,
+		!json_is_string(value)) return vgg_fail(MODEL_FORMAT,
+							st->all.path, AGAIN,
 							"the metadata \"%s\" "
 							"is not a string",
 							key);
@@ -271,30 +207,27 @@ static int check_metadata(struct vgg_st *st)
 
 static int read_tensors(struct vgg_st *st, const uint8_t *data, size_t size)
 {
-	size_t room = json_object_size(st->root);
+	struct vgg_tensor *t;
 	const char *name;
 	json_t *entry;
 	int err;
 
-	st->tensors = calloc(room + 1, sizeof(*st->tensors));
-	st->by_name = calloc(room + 1, sizeof(*st->by_name));
-	if (!st->tensors || !st->by_name)
-		return vgg_fail_memory("the list of tensors");
 	json_object_foreach(st->root, name, entry)
 	{
 		if (!strcmp(name, "__metadata__"))
 			continue;
-		err = read_tensor(st, &st->tensors[st->count], name, entry,
-				  data, size);
+		t = vgg_tensors_add(&st->all);
+		if (!t)
+			return -ENOMEM;
+		err = read_tensor(st, t, name, entry, data, size);
 		if (err)
 			return err;
-		st->count++;
 	}
-	qsort(st->tensors, st->count, sizeof(*st->tensors), by_place);
-	for (size_t i = 0; i < st->count; i++)
-		st->by_name[i] = &st->tensors[i];
-	qsort(st->by_name, st->count, sizeof(*st->by_name), by_name);
-	return check_cover(st, data, size);
+	if (st->all.count)
+		qsort(st->all.list, st->all.count, sizeof(*st->all.list),
+		      by_place);
+	err = vgg_tensors_index(&st->all);
+	return err ? err : check_cover(st, data, size);
 }
 
 static int read_header(struct vgg_st *st, const uint8_t *text, size_t bytes)
@@ -303,12 +236,12 @@ static int read_header(struct vgg_st *st, const uint8_t *text, size_t bytes)
 
 	/* jansson would let a byte-order mark or spaces pass. */
 	if (!bytes || text[0] != '{')
-		return vgg_fail(MODEL_FORMAT, st->path, AGAIN,
+		return vgg_fail(MODEL_FORMAT, st->all.path, AGAIN,
 				"the header does not begin with \"{\"");
 	st->root = json_loadb((const char *)text, bytes, JSON_REJECT_DUPLICATES,
 			      &error);
 	if (!st->root)
-		return vgg_fail(MODEL_FORMAT, st->path, AGAIN,
+		return vgg_fail(MODEL_FORMAT, st->all.path, AGAIN,
 				"the header is no sound JSON at offset %d: %s",
 				error.position + 8, error.text);
 	return check_metadata(st);
@@ -338,7 +271,7 @@ int vgg_st_open(struct vgg_st *st, const char *path,
 	int err;
 
 	memset(st, 0, sizeof(*st));
-	st->path = path;
+	st->all.path = path;
 	if (file->size < 8)
 		return vgg_fail(MODEL_FORMAT, path, AGAIN,
 				"%zu bytes are too few for a safetensors file",
@@ -357,33 +290,20 @@ int vgg_st_open(struct vgg_st *st, const char *path,
 
 void vgg_st_close(struct vgg_st *st)
 {
-	free(st->by_name);
-	free(st->tensors);
+	vgg_tensors_clear(&st->all);
 	json_decref(st->root);
 	memset(st, 0, sizeof(*st));
 }
 
-const struct vgg_st_tensor *vgg_st_find(const struct vgg_st *st,
-					const char *name)
-{
-	const struct vgg_st_tensor key = { .name = name }, *p = &key, **found;
-
-	if (!st->count)
-		return NULL;
-	found = bsearch(&p, st->by_name, st->count, sizeof(*st->by_name),
-			by_name);
-	return found ? *found : NULL;
-}
-
 int vgg_st_get(const struct vgg_st *st, const char *name,
-	       const struct vgg_st_tensor **tensor)
+	       const struct vgg_tensor **tensor)
 {
-	*tensor = vgg_st_find(st, name);
+	*tensor = vgg_tensors_find(&st->all, name);
 	if (!*tensor)
-		return vgg_fail(MODEL_FORMAT, st->path, NULL,
+		return vgg_fail(MODEL_FORMAT, st->all.path, NULL,
 				"there is no tensor \"%s\"", name);
 	if (!(*tensor)->known)
-		return vgg_fail(MODEL_UNSUPPORTED, st->path,
+		return vgg_fail(MODEL_UNSUPPORTED, st->all.path,
 				"convert the file's tensors to F32",
 				"tensor \"%s\" is of type %s", name,
 				(*tensor)->type);
@@ -393,19 +313,19 @@ int vgg_st_get(const struct vgg_st *st, const char *name,
 int vgg_st_blob(const struct vgg_st *st, const char *name, enum vgg_dtype dtype,
 		size_t count, struct vgg_blob *blob)
 {
-	const struct type *type = type_by_dtype(dtype);
-	const struct vgg_st_tensor *t;
+	const struct vgg_type *type = vgg_type_of(dtype);
+	const struct vgg_tensor *t;
 	int err = vgg_st_get(st, name, &t);
 
 	if (err)
 		return err;
 	if (t->dtype != dtype || t->count != count)
-		return vgg_fail(MODEL_FORMAT, st->path, AGAIN,
+		return vgg_fail(MODEL_FORMAT, st->all.path, AGAIN,
 				"tensor \"%s\" has %zu elements of type %s, "
 				"expected %zu of %s",
 				name, t->count, t->type, count, type->name);
 	if ((uintptr_t)t->data % type->bytes)
-		return vgg_fail(MODEL_FORMAT, st->path, AGAIN,
+		return vgg_fail(MODEL_FORMAT, st->all.path, AGAIN,
 				"tensor \"%s\" is not aligned to its elements "
 				"of %zu bytes",
 				name, type->bytes);
@@ -419,6 +339,18 @@ const char *vgg_st_meta(const struct vgg_st *st, const char *key)
 {
 	return json_string_value(json_object_get(
 		json_object_get(st->root, "__metadata__"), key));
+}
+
+int vgg_import_safetensors(const char *path, const struct vgg_file *file,
+			   const char *arch, struct vgg_model *m)
+{
+	struct vgg_st st;
+	int err = vgg_st_open(&st, path, file);
+
+	if (!err)
+		err = vgg_import_tensors(&st.all, arch, m);
+	vgg_st_close(&st);
+	return err;
 }
 
 /* Writing */
@@ -443,15 +375,14 @@ int vgg_st_out_add(struct vgg_st_out *out, const char *name,
 		   enum vgg_dtype dtype, int rank, const int64_t *shape,
 		   const void *data)
 {
-	const struct type *type = type_by_dtype(dtype);
+	const struct vgg_type *type = vgg_type_of(dtype);
 	struct vgg_st_entry *e = new_entry(out);
-	size_t count;
 
 	if (!e)
 		return vgg_fail_memory("the list of tensors");
-	if (!type || rank < 0 || rank > VGG_ST_RANK_MAX ||
+	if (!type || rank < 0 || rank > VGG_TENSOR_RANK_MAX ||
 	    !strcmp(name, "__metadata__") ||
-	    !shape_bytes(shape, rank, type->bytes, &count, &e->bytes))
+	    !shape_bytes(shape, rank, type->bytes, &e->bytes))
 		return vgg_fail(BAD_ARGUMENT, NULL, NULL,
 				"tensor \"%s\" cannot be stored", name);
 	e->name = strdup(name);
@@ -482,8 +413,8 @@ static int by_alignment(const void *a, const void *b)
 {
 	const struct vgg_st_entry *x = a, *y = b;
 	bool xa = !(x->bytes % DATA_ALIGN), ya = !(y->bytes % DATA_ALIGN);
-	size_t xs = type_by_dtype(x->dtype)->bytes;
-	size_t ys = type_by_dtype(y->dtype)->bytes;
+	size_t xs = vgg_type_of(x->dtype)->bytes;
+	size_t ys = vgg_type_of(y->dtype)->bytes;
 
 	if (xa != ya)
 		return xa ? -1 : 1;
@@ -521,7 +452,7 @@ static json_t *entry_json(const struct vgg_st_entry *e)
 			return NULL;
 		}
 	return json_pack("{s:s, s:o, s:[I, I]}", "dtype",
-			 type_by_dtype(e->dtype)->name, "shape", shape,
+			 vgg_type_of(e->dtype)->name, "shape", shape,
 			 "data_offsets", (json_int_t)e->begin,
 			 (json_int_t)(e->begin + e->bytes));
 }

@@ -14,31 +14,15 @@
 #ifndef VGG_SAFETENSORS_H
 #define VGG_SAFETENSORS_H
 
-#include "model/graph.h"
+#include "model/tensors.h"
 
-#define VGG_ST_RANK_MAX 8
 #define VGG_ST_HEADER_MAX ((size_t)100 << 20) /* the format's own limit */
 
 struct json_t;
 
-struct vgg_st_tensor {
-	const char *name; /* lives as long as the struct vgg_st */
-	const char *type; /* "F32"; the format knows more types than we */
-	bool known;	  /* dtype is valid */
-	enum vgg_dtype dtype;
-	int rank; /* 0: a scalar */
-	int64_t shape[VGG_ST_RANK_MAX];
-	size_t count;	     /* elements; may be 0 */
-	const uint8_t *data; /* in the mapped file; may be unaligned */
-	size_t bytes;
-};
-
 struct vgg_st {
-	const char *path; /* for messages; the caller's */
 	struct json_t *root;
-	struct vgg_st_tensor *tensors; /* in the order of their data */
-	const struct vgg_st_tensor **by_name;
-	size_t count;
+	struct vgg_tensors all; /* in the order of their data */
 };
 
 /* Both path and file must outlive *st; close also after a failure. */
@@ -48,22 +32,16 @@ void vgg_st_close(struct vgg_st *st);
 /* True if the file begins like a safetensors file (not that it is sound). */
 bool vgg_st_probe(const struct vgg_file *file);
 
-/* NULL if there is none; no error. */
-const struct vgg_st_tensor *vgg_st_find(const struct vgg_st *st,
-					const char *name);
-/* As find, but MODEL_FORMAT if it is missing and MODEL_UNSUPPORTED if its type
- * is none of enum vgg_dtype. */
+/* MODEL_FORMAT if it is missing and MODEL_UNSUPPORTED if its type is none of
+ * enum vgg_dtype. */
 int vgg_st_get(const struct vgg_st *st, const char *name,
-	       const struct vgg_st_tensor **tensor);
+	       const struct vgg_tensor **tensor);
 /* A tensor of exactly this type and this many elements, aligned for its type,
  * as a blob inside the mapped file. *blob is overwritten. */
 int vgg_st_blob(const struct vgg_st *st, const char *name, enum vgg_dtype dtype,
 		size_t count, struct vgg_blob *blob);
 /* The value of a metadata key; NULL if there is none. */
 const char *vgg_st_meta(const struct vgg_st *st, const char *key);
-/* "[64, 3, 3, 3]", for messages. Returns text. */
-const char *vgg_st_shape_text(const struct vgg_st_tensor *t, char *text,
-			      size_t size);
 
 /*
  * Writing: collect, then write. Names, keys and values are copied, data is not.
@@ -76,7 +54,7 @@ struct vgg_st_entry {
 	char *name;
 	enum vgg_dtype dtype;
 	int rank;
-	int64_t shape[VGG_ST_RANK_MAX];
+	int64_t shape[VGG_TENSOR_RANK_MAX];
 	const void *data;
 	size_t bytes;
 	size_t begin; /* set by write */

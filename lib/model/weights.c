@@ -1,47 +1,109 @@
 // SPDX-License-Identifier: MIT
 /*
- * Weights of a named architecture from a safetensors file, under torchvision's
- * or timm's tensor names. timm's VGGs call the features as torchvision does,
- * and the dense layers pre_logits.fc1, pre_logits.fc2 (kept as convolutions)
- * and head.fc.
+ * Weights of a named architecture from a file's tensors, by torchvision's or
+ * timm's names. timm's VGGs call the features as torchvision does, and the dense
+ * layers pre_logits.fc1, pre_logits.fc2 (kept as convolutions) and head.fc.
+ * Where the names are others, but the file keeps the order in which the network
+ * was written down, tensors are taken in that order.
  *
  * The last layer's width and the input size follow the file. Everything else
  * must be as the architecture says, with no tensor missing and none left over:
  * a file that fits only partly is another network.
  */
-#include <float.h>
+#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "model/arch.h"
-#include "model/safetensors.h"
+#include "model/tensors.h"
 #include "util/error.h"
 
 #define PARAMS_MAX 128 /* vgg19_bn has 102 */
 #define SIDE_MAX 64    /* behind the features: an input of 2048x2048 */
 #define CLASSES_MAX 1000000
 
+/* What wrappers put before all names: DataParallel, torch.compile(), modules
+ * that hold the network. */
+static const char *const wrappers[] = { "module.", "_orig_mod.", "model.",
+					"net." };
+
+enum naming { TORCHVISION, TIMM, BY_ORDER };
+
+/* A file's tensors and how they are found. */
+struct source {
+	const struct vgg_tensors *set;
+	enum naming naming;
+	const struct vgg_tensor **order; /* without BatchNorm's counters */
+	size_t count;
+};
+
 /* A tensor that a plan calls for. */
 struct param {
 	char name[48];
 	int rank;
 	int64_t shape[4];
+	bool dense; /* the weights of a dense layer */
 };
 
 /* One file against one plan. */
 struct wanted {
-	const struct vgg_st *st;
+	const struct source *source;
 	const struct vgg_arch_plan *plan;
-	bool timm;
 	unsigned int count;
 	struct param params[PARAMS_MAX];
 };
 
-static bool is_timm(const struct vgg_st *st)
+/* BatchNorm's counter of training steps means nothing here. */
+static bool is_ignored(const struct vgg_tensor *t)
 {
-	return vgg_st_find(st, "head.fc.weight");
+	const char *dot = strrchr(t->name, '.');
+
+	return dot && !strcmp(dot, ".num_batches_tracked");
+}
+
+static void strip_wrappers(struct vgg_tensors *set)
+{
+	size_t n, kind = 0, i;
+
+	while (set->count && kind < sizeof(wrappers) / sizeof(*wrappers)) {
+		n = strlen(wrappers[kind]);
+		for (i = 0; i < set->count; i++)
+			if (strncmp(set->list[i].name, wrappers[kind], n))
+				break;
+		if (i < set->count) {
+			kind++;
+			continue;
+		}
+		/* The order of names stays the same. */
+		for (i = 0; i < set->count; i++)
+			set->list[i].name += n;
+		kind = 0;
+	}
+}
+
+static enum naming naming_of(const struct vgg_tensors *set)
+{
+	if (vgg_tensors_find(set, "head.fc.weight"))
+		return TIMM;
+	return !set->ordered || vgg_tensors_find(set, "features.0.weight") ?
+		       TORCHVISION :
+		       BY_ORDER;
+}
+
+static int source_init(struct source *s, struct vgg_tensors *set)
+{
+	*s = (struct source){ .set = set };
+	strip_wrappers(set);
+	s->naming = naming_of(set);
+	s->order = calloc(set->count + 1, sizeof(*s->order));
+	if (!s->order)
+		return vgg_fail_memory("the list of tensors");
+	for (size_t i = 0; i < set->count; i++)
+		if (!is_ignored(&set->list[i]))
+			s->order[s->count++] = &set->list[i];
+	return 0;
 }
 
 static int dense_layers(const struct vgg_arch_plan *plan)
@@ -80,31 +142,38 @@ static struct param *want(struct wanted *w, const char *module,
 	return p;
 }
 
-static void want_conv(struct wanted *w, const char *module, int64_t out,
-		      int64_t in, int64_t kernel)
+static struct param *want_pair(struct wanted *w, const char *module,
+			       int64_t out, int64_t in)
 {
 	struct param *p = want(w, module, "weight", out);
 
-	p->rank = 4;
+	p->rank = 2;
 	p->shape[1] = in;
-	p->shape[2] = p->shape[3] = kernel;
 	want(w, module, "bias", out);
+	return p;
+}
+
+static void want_conv(struct wanted *w, const struct vgg_arch_step *s)
+{
+	struct param *p = want_pair(w, s->name, s->out_c, s->in_c);
+
+	p->rank = 4;
+	p->shape[2] = p->shape[3] = s->kernel;
 }
 
 static void want_dense(struct wanted *w, const struct vgg_arch_step *s, int k)
 {
-	const char *module = dense_module(w->plan, k, w->timm);
+	bool timm = w->source->naming == TIMM;
+	struct param *p =
+		want_pair(w, dense_module(w->plan, k, timm), s->out_c, s->in_c);
 	int side = k ? 1 : w->plan->side;
-	struct param *p;
 
-	if (w->timm && k < dense_layers(w->plan) - 1) {
-		want_conv(w, module, s->out_c, s->in_c / (side * side), side);
+	p->dense = true;
+	if (!timm || k == dense_layers(w->plan) - 1)
 		return;
-	}
-	p = want(w, module, "weight", s->out_c);
-	p->rank = 2;
-	p->shape[1] = s->in_c;
-	want(w, module, "bias", s->out_c);
+	p->rank = 4;
+	p->shape[1] /= side * side;
+	p->shape[2] = p->shape[3] = side;
 }
 
 static void want_norm(struct wanted *w, const struct vgg_arch_step *s)
@@ -116,17 +185,17 @@ static void want_norm(struct wanted *w, const struct vgg_arch_step *s)
 }
 
 /* Lists the parameters in the order of the plan's steps. */
-static void want_all(struct wanted *w, const struct vgg_st *st,
+static void want_all(struct wanted *w, const struct source *source,
 		     const struct vgg_arch_plan *plan)
 {
 	int k = 0;
 
-	*w = (struct wanted){ .st = st, .plan = plan, .timm = is_timm(st) };
+	*w = (struct wanted){ .source = source, .plan = plan };
 	for (unsigned int i = 0; i < plan->count; i++) {
 		const struct vgg_arch_step *s = &plan->steps[i];
 
 		if (s->kind == VGG_STEP_CONV)
-			want_conv(w, s->name, s->out_c, s->in_c, s->kernel);
+			want_conv(w, s);
 		else if (s->kind == VGG_STEP_LINEAR)
 			want_dense(w, s, k++);
 		else if (s->kind == VGG_STEP_NORM)
@@ -134,26 +203,38 @@ static void want_all(struct wanted *w, const struct vgg_st *st,
 	}
 }
 
-static const struct vgg_st_tensor *
-dense_weight(const struct vgg_st *st, const struct vgg_arch_plan *plan, int k)
+/* The file's tensor for a parameter; NULL if there is none. */
+static const struct vgg_tensor *find(const struct wanted *w,
+				     const struct param *p)
 {
-	char name[48];
+	const struct source *s = w->source;
+	size_t i = (size_t)(p - w->params);
 
-	snprintf(name, sizeof(name), "%s.weight",
-		 dense_module(plan, k, is_timm(st)));
-	return vgg_st_find(st, name);
+	if (s->naming != BY_ORDER)
+		return vgg_tensors_find(s->set, p->name);
+	return i < s->count ? s->order[i] : NULL;
+}
+
+/* The first dense layer's weights, or the last one's. */
+static const struct vgg_tensor *dense_weight(const struct wanted *w, bool last)
+{
+	const struct param *p = NULL;
+
+	for (unsigned int i = 0; i < w->count; i++)
+		if (w->params[i].dense && (!p || last))
+			p = &w->params[i];
+	return p ? find(w, p) : NULL;
 }
 
 /* The input size that the first dense layer's weights call for, or 0. */
-static int input_of(const struct vgg_st *st, const struct vgg_arch_plan *plan,
-		    const char *arch)
+static int input_of(const struct wanted *w, const char *arch)
 {
-	const struct vgg_st_tensor *t = dense_weight(st, plan, 0);
+	const struct vgg_tensor *t = dense_weight(w, false);
 	size_t channels, in;
 
 	if (!t || t->rank < 2 || !t->count)
 		return 0;
-	channels = (size_t)vgg_plan_channels(plan);
+	channels = (size_t)vgg_plan_channels(w->plan);
 	in = t->count / (size_t)t->shape[0];
 	for (size_t side = 1; side <= SIDE_MAX; side++)
 		if (side * side * channels == in)
@@ -161,51 +242,48 @@ static int input_of(const struct vgg_st *st, const struct vgg_arch_plan *plan,
 	return 0;
 }
 
-static int classes_of(const struct vgg_st *st, const struct vgg_arch_plan *plan)
+static int classes_of(const struct wanted *w)
 {
-	const struct vgg_st_tensor *t =
-		dense_weight(st, plan, dense_layers(plan) - 1);
+	const struct vgg_tensor *t = dense_weight(w, true);
 
 	if (!t || t->rank < 2 || t->shape[0] > CLASSES_MAX)
 		return 0;
 	return (int)t->shape[0];
 }
 
-/* The plan of an architecture with the head of the file. */
-static int plan_for(const struct vgg_st *st, const char *arch,
-		    struct vgg_arch_plan *plan)
+/* The plan of an architecture with the head of the file, and its tensors. */
+static int want_arch(struct wanted *w, const struct source *source,
+		     const char *arch, struct vgg_arch_plan *plan)
 {
 	int err = vgg_arch_plan(arch, 0, 0, plan);
 
 	if (err)
 		return err;
-	return vgg_arch_plan(arch, input_of(st, plan, arch),
-			     classes_of(st, plan), plan);
+	want_all(w, source, plan);
+	err = vgg_arch_plan(arch, input_of(w, arch), classes_of(w), plan);
+	if (!err)
+		want_all(w, source, plan);
+	return err;
 }
 
 /* Comparing */
 
-static bool is_float(const struct vgg_st_tensor *t)
-{
-	return t->known && (t->dtype == VGG_F32 || t->dtype == VGG_F16 ||
-			    t->dtype == VGG_BF16 || t->dtype == VGG_F64);
-}
-
-static bool shape_fits(const struct param *p, const struct vgg_st_tensor *t)
+static bool shape_fits(const struct param *p, const struct vgg_tensor *t)
 {
 	return t->rank == p->rank &&
 	       !memcmp(t->shape, p->shape, (size_t)p->rank * sizeof(*p->shape));
 }
 
-/* BatchNorm's counter of training steps means nothing here. */
-static bool is_ignored(const struct vgg_st_tensor *t)
+/* By order the module's name may differ, not what of it the tensor is. */
+static bool name_fits(const struct param *p, const struct vgg_tensor *t)
 {
+	const char *want = strrchr(p->name, '.') + 1;
 	const char *dot = strrchr(t->name, '.');
 
-	return dot && !strcmp(dot, ".num_batches_tracked");
+	return !strcmp(dot ? dot + 1 : t->name, want);
 }
 
-static bool is_wanted(const struct wanted *w, const struct vgg_st_tensor *t)
+static bool is_wanted(const struct wanted *w, const struct vgg_tensor *t)
 {
 	for (unsigned int i = 0; i < w->count; i++)
 		if (!strcmp(w->params[i].name, t->name))
@@ -213,21 +291,25 @@ static bool is_wanted(const struct wanted *w, const struct vgg_st_tensor *t)
 	return is_ignored(t);
 }
 
-static const struct vgg_st_tensor *find_surplus(const struct wanted *w)
+static const struct vgg_tensor *find_surplus(const struct wanted *w)
 {
-	for (size_t i = 0; i < w->st->count; i++)
-		if (!is_wanted(w, &w->st->tensors[i]))
-			return &w->st->tensors[i];
+	const struct source *s = w->source;
+
+	if (s->naming == BY_ORDER)
+		return s->count > w->count ? s->order[w->count] : NULL;
+	for (size_t i = 0; i < s->set->count; i++)
+		if (!is_wanted(w, &s->set->list[i]))
+			return &s->set->list[i];
 	return NULL;
 }
 
 static bool fits(const struct wanted *w)
 {
 	for (unsigned int i = 0; i < w->count; i++) {
-		const struct vgg_st_tensor *t =
-			vgg_st_find(w->st, w->params[i].name);
+		const struct param *p = &w->params[i];
+		const struct vgg_tensor *t = find(w, p);
 
-		if (!t || !shape_fits(&w->params[i], t))
+		if (!t || !shape_fits(p, t) || !name_fits(p, t))
 			return false;
 	}
 	return !find_surplus(w);
@@ -248,16 +330,19 @@ struct guess {
 	char names[160]; /* of the best ones */
 };
 
-static void consider(struct guess *g, const struct vgg_st *st, const char *arch)
+static void consider(struct guess *g, const struct source *source,
+		     const char *arch)
 {
 	struct vgg_arch_plan plan;
 	struct wanted w;
 	size_t used;
 	int close;
 
-	if (!vgg_arch_guessable(arch) || plan_for(st, arch, &plan))
+	/* Foreign names may as well be the twin's. */
+	if (!vgg_arch_guessable(arch) && source->naming != BY_ORDER)
 		return;
-	want_all(&w, st, &plan);
+	if (want_arch(&w, source, arch, &plan))
+		return;
 	close = closeness(&plan, arch);
 	if (!fits(&w) || (g->many && close < g->best))
 		return;
@@ -269,72 +354,105 @@ static void consider(struct guess *g, const struct vgg_st *st, const char *arch)
 	g->arch = arch;
 }
 
-static void guess(struct guess *g, const struct vgg_st *st)
+static void guess(struct guess *g, const struct source *source)
 {
 	const char *arch;
 
 	*g = (struct guess){ 0 };
 	for (unsigned int i = 0; (arch = vgg_arch_name(i)); i++)
-		consider(g, st, arch);
+		consider(g, source, arch);
 }
 
-static int fail_guess(const struct guess *g, const struct vgg_st *st)
+/* Names like torchvision's whose numbers are others, as without dropout: the
+ * order tells, if all fits by it. */
+static void guess_both(struct guess *g, struct source *source)
+{
+	struct source by_order = *source;
+
+	guess(g, source);
+	if (g->many || !source->set->ordered || source->naming == BY_ORDER)
+		return;
+	by_order.naming = BY_ORDER;
+	guess(g, &by_order);
+	if (g->many)
+		*source = by_order;
+}
+
+static int fail_guess(const struct guess *g, const struct source *source)
 {
 	if (!g->many)
-		return vgg_fail(MODEL_UNSUPPORTED, st->path,
+		return vgg_fail(MODEL_UNSUPPORTED, source->set->path,
 				"name the architecture (--arch) to see which "
 				"tensor doesn't fit",
 				"the %zu tensors are those of no architecture "
 				"known here",
-				st->count);
-	return vgg_fail(MODEL_UNSUPPORTED, st->path,
+				source->set->count);
+	return vgg_fail(MODEL_UNSUPPORTED, source->set->path,
 			"name the architecture (--arch)",
 			"the tensors fit several architectures: %s", g->names);
 }
 
 /* What to do about a file that isn't what the caller said. */
-static const char *advice(const struct vgg_st *st, char *text, size_t size)
+static const char *advice(const struct wanted *w, char *text, size_t size)
 {
+	struct source source = *w->source;
 	struct guess g;
 
-	guess(&g, st);
+	guess_both(&g, &source);
 	if (!g.many)
 		return "check that the file holds this architecture";
 	snprintf(text, size, "name what the tensors fit: %s", g.names);
 	return text;
 }
 
+static int fail_missing(const struct wanted *w, const struct param *p,
+			const char *shape)
+{
+	const struct source *s = w->source;
+	char next[200];
+
+	if (s->naming == BY_ORDER)
+		return vgg_fail(MODEL_FORMAT, s->set->path,
+				advice(w, next, sizeof(next)),
+				"the file ends after %zu tensors, before the "
+				"one for \"%s\": expected %s",
+				s->count, p->name, shape);
+	return vgg_fail(
+		MODEL_FORMAT, s->set->path, advice(w, next, sizeof(next)),
+		"tensor \"%s\" is missing: expected %s", p->name, shape);
+}
+
 static int check_param(const struct wanted *w, const struct param *p)
 {
-	const struct vgg_st_tensor *t = vgg_st_find(w->st, p->name);
-	struct vgg_st_tensor expected = { .rank = p->rank };
-	char next[200], a[96], b[96];
+	const char *path = w->source->set->path;
+	const struct vgg_tensor *t = find(w, p);
+	struct vgg_tensor expected = { .rank = p->rank };
+	char next[200], a[96], b[96], place[64] = "";
 
 	memcpy(expected.shape, p->shape, sizeof(p->shape));
-	vgg_st_shape_text(&expected, a, sizeof(a));
+	vgg_tensor_shape_text(&expected, a, sizeof(a));
 	if (!t)
-		return vgg_fail(MODEL_FORMAT, w->st->path,
-				advice(w->st, next, sizeof(next)),
-				"tensor \"%s\" is missing: expected %s",
-				p->name, a);
-	if (!shape_fits(p, t))
-		return vgg_fail(MODEL_SHAPE, w->st->path,
-				advice(w->st, next, sizeof(next)),
-				"tensor \"%s\": expected %s, found %s", p->name,
-				a, vgg_st_shape_text(t, b, sizeof(b)));
-	if (!is_float(t))
+		return fail_missing(w, p, a);
+	if (w->source->naming == BY_ORDER)
+		snprintf(place, sizeof(place), " for %s", p->name);
+	if (!shape_fits(p, t) || !name_fits(p, t))
 		return vgg_fail(
-			MODEL_UNSUPPORTED, w->st->path,
+			MODEL_SHAPE, path, advice(w, next, sizeof(next)),
+			"tensor \"%s\": expected %s%s, found %s", t->name, a,
+			place, vgg_tensor_shape_text(t, b, sizeof(b)));
+	if (!vgg_tensor_is_float(t))
+		return vgg_fail(
+			MODEL_UNSUPPORTED, path,
 			"convert the file's tensors to F32",
 			"tensor \"%s\": expected F32, F16, BF16 or F64, "
 			"found %s",
-			p->name, t->type);
+			t->name, t->type);
 	return 0;
 }
 
 static int check_all(const struct wanted *w)
 {
-	const struct vgg_st_tensor *surplus;
+	const struct vgg_tensor *surplus;
 	char next[200];
 	int err = 0;
 
@@ -345,96 +463,34 @@ static int check_all(const struct wanted *w)
 	surplus = find_surplus(w);
 	if (!surplus)
 		return 0;
-	return vgg_fail(MODEL_FORMAT, w->st->path,
-			advice(w->st, next, sizeof(next)),
+	return vgg_fail(MODEL_FORMAT, w->source->set->path,
+			advice(w, next, sizeof(next)),
 			"tensor \"%s\" has no place in the architecture",
 			surplus->name);
 }
 
 /* Filling */
 
-static float from_f16(uint16_t half)
-{
-	/* The exponent's bias moves from 15 to 127 by an exact product, which
-	 * is right for subnormal numbers, too. */
-	uint32_t bits = (half & 0x7fffu) << 13;
-	float x;
-
-	if (bits >= 0x7c00u << 13)
-		return NAN; /* refused by the caller, as infinity is */
-	memcpy(&x, &bits, sizeof(x));
-	x *= 0x1p112f;
-	return half & 0x8000 ? -x : x;
-}
-
-static float from_bf16(uint16_t upper)
-{
-	uint32_t bits = (uint32_t)upper << 16;
-	float x;
-
-	memcpy(&x, &bits, sizeof(x));
-	return x;
-}
-
-/* n elements from `first` on; the data may be unaligned. */
-static void to_f32(const struct vgg_st_tensor *t, size_t first, size_t n,
-		   float *out)
-{
-	const uint8_t *data = t->data + first * vgg_dtype_bytes(t->dtype);
-	uint16_t half;
-	double wide;
-
-	if (t->dtype == VGG_F32) {
-		memcpy(out, data, n * sizeof(*out));
-	} else if (t->dtype == VGG_F64) {
-		for (size_t i = 0; i < n; i++) {
-			memcpy(&wide, data + i * sizeof(wide), sizeof(wide));
-			out[i] = fabs(wide) <= FLT_MAX ? (float)wide : NAN;
-		}
-	} else {
-		for (size_t i = 0; i < n; i++) {
-			memcpy(&half, data + i * sizeof(half), sizeof(half));
-			out[i] = t->dtype == VGG_F16 ? from_f16(half) :
-						       from_bf16(half);
-		}
-	}
-}
-
-/* One that is infinite or no number would spoil every result. */
-static int read_finite(const struct vgg_st *st, const struct vgg_st_tensor *t,
-		       size_t first, size_t n, float *out)
-{
-	to_f32(t, first, n, out);
-	for (size_t i = 0; i < n; i++)
-		if (!isfinite(out[i]))
-			return vgg_fail(MODEL_FORMAT, st->path,
-					"train or export the network again",
-					"element %zu of tensor \"%s\" is not a "
-					"finite float",
-					first + i, t->name);
-	return 0;
-}
-
 static int fill_whole(const struct wanted *w, const struct param *p, float *out)
 {
-	const struct vgg_st_tensor *t = vgg_st_find(w->st, p->name);
+	const struct vgg_tensor *t = find(w, p);
 
-	return read_finite(w->st, t, 0, t->count, out);
+	return vgg_tensor_read(w->source->set, t, 0, t->count, out);
 }
 
 /* From output, input, row, column to output, row, column, input. */
 static int fill_kernel(const struct wanted *w, const struct param *p,
 		       float *out)
 {
-	const struct vgg_st_tensor *t = vgg_st_find(w->st, p->name);
+	const struct vgg_tensor *t = find(w, p);
 	size_t in_c = (size_t)p->shape[1];
 	size_t taps = (size_t)(p->shape[2] * p->shape[3]);
 	float *filter = malloc(in_c * taps * sizeof(*filter));
 	int err = filter ? 0 : vgg_fail_memory("a filter");
 
 	for (size_t o = 0; !err && o < (size_t)p->shape[0]; o++) {
-		err = read_finite(w->st, t, o * in_c * taps, in_c * taps,
-				  filter);
+		err = vgg_tensor_read(w->source->set, t, o * in_c * taps,
+				      in_c * taps, filter);
 		for (size_t i = 0; !err && i < taps; i++)
 			for (size_t c = 0; c < in_c; c++)
 				*out++ = filter[c * taps + i];
@@ -443,12 +499,43 @@ static int fill_kernel(const struct wanted *w, const struct param *p,
 	return err;
 }
 
+/* Behind flattened features: a network with channels last counted its inputs
+ * by row, column, channel; here they are channel, row, column. */
+static int fill_flattened(const struct wanted *w, const struct param *p,
+			  float *out)
+{
+	int64_t side = w->plan->side, channels = vgg_plan_channels(w->plan);
+	struct vgg_tensor view = *find(w, p);
+	int64_t step = view.strided ? view.stride[1] : 1;
+
+	if (!view.strided)
+		view.stride[0] = view.shape[1];
+	view.strided = true;
+	view.rank = 4;
+	view.shape[1] = channels;
+	view.shape[2] = view.shape[3] = side;
+	view.stride[1] = step;
+	view.stride[2] = side * channels * step;
+	view.stride[3] = channels * step;
+	return vgg_tensor_read(w->source->set, &view, 0, view.count, out);
+}
+
+static int fill_dense(const struct wanted *w, const struct param *p, float *out)
+{
+	bool first = find(w, p) == dense_weight(w, false);
+
+	if (first && w->source->set->channels_last)
+		return fill_flattened(w, p, out);
+	return fill_whole(w, p, out);
+}
+
 static int fill_norm(const struct wanted *w, const struct param *p,
 		     struct vgg_layer *l)
 {
 	size_t n = l->scale.count;
 	float *x = calloc(n, 4 * sizeof(*x));
-	struct vgg_norm norm = { x, x + n, x + 2 * n, x + 3 * n };
+	struct vgg_norm norm = { x, x + n, x + 2 * n, x + 3 * n,
+				 w->source->set->epsilon };
 	int err = x ? 0 : vgg_fail_memory("a BatchNorm");
 	char where[256];
 
@@ -457,7 +544,8 @@ static int fill_norm(const struct wanted *w, const struct param *p,
 	if (!err) {
 		err = vgg_norm_fold(&norm, n, (float *)l->scale.data,
 				    (float *)l->shift.data);
-		snprintf(where, sizeof(where), "%s: %s", w->st->path, l->name);
+		snprintf(where, sizeof(where), "%s: %s", w->source->set->path,
+			 l->name);
 		err = vgg_error_at(err, where);
 	}
 	free(x);
@@ -481,7 +569,7 @@ static int fill_all(const struct wanted *w, struct vgg_model *m)
 			err = kind == VGG_STEP_CONV ?
 				      fill_kernel(w, p,
 						  (float *)l->weight.data) :
-				      fill_whole(w, p, (float *)l->weight.data);
+				      fill_dense(w, p, (float *)l->weight.data);
 			if (!err)
 				err = fill_whole(w, p + 1,
 						 (float *)l->bias.data);
@@ -494,8 +582,10 @@ static int fill_all(const struct wanted *w, struct vgg_model *m)
 int vgg_norm_fold(const struct vgg_norm *norm, size_t n, float *scale,
 		  float *shift)
 {
+	double epsilon = norm->epsilon ? norm->epsilon : VGG_NORM_EPSILON;
+
 	for (size_t i = 0; i < n; i++) {
-		double spread = (double)norm->var[i] + VGG_NORM_EPSILON;
+		double spread = (double)norm->var[i] + epsilon;
 
 		if (!(spread > 0))
 			return vgg_fail(MODEL_FORMAT, NULL,
@@ -518,38 +608,42 @@ int vgg_norm_fold(const struct vgg_norm *norm, size_t n, float *scale,
 	return 0;
 }
 
-static int import(const struct vgg_st *st, const char *arch,
-		  struct vgg_model *m)
+static int import(struct source *source, const char *arch, struct vgg_model *m)
 {
+	struct source by_order = *source;
 	struct vgg_arch_plan plan;
 	struct wanted w;
 	struct guess g;
 	int err;
 
 	if (!arch) {
-		guess(&g, st);
+		guess_both(&g, source);
 		if (g.many != 1)
-			return fail_guess(&g, st);
+			return fail_guess(&g, source);
 		arch = g.arch;
 	}
-	err = plan_for(st, arch, &plan);
-	if (err)
-		return err;
-	want_all(&w, st, &plan);
-	err = check_all(&w);
+	by_order.naming = BY_ORDER;
+	err = want_arch(&w, source, arch, &plan);
+	if (!err && !fits(&w) && source->set->ordered) {
+		err = want_arch(&w, &by_order, arch, &plan);
+		if (!err && !fits(&w)) /* the names' error tells more */
+			err = want_arch(&w, source, arch, &plan);
+	}
+	if (!err)
+		err = check_all(&w);
 	if (!err)
 		err = vgg_plan_build(&plan, m);
 	return err ? err : fill_all(&w, m);
 }
 
-int vgg_import_safetensors(const char *path, const struct vgg_file *file,
-			   const char *arch, struct vgg_model *m)
+int vgg_import_tensors(struct vgg_tensors *set, const char *arch,
+		       struct vgg_model *m)
 {
-	struct vgg_st st;
-	int err = vgg_st_open(&st, path, file);
+	struct source source;
+	int err = source_init(&source, set);
 
 	if (!err)
-		err = vgg_error_at(import(&st, arch, m), path);
-	vgg_st_close(&st);
+		err = vgg_error_at(import(&source, arch, m), set->path);
+	free(source.order);
 	return err;
 }

@@ -412,7 +412,7 @@ TEST(norms_fold_to_finite_numbers_only)
 {
 	float one[] = { 1, 1 }, bad[] = { 1, -1 }, zero[] = { 0, 0 };
 	float huge[] = { 1, 3e38f }, scale[2], shift[2];
-	struct vgg_norm norm = { one, one, one, zero };
+	struct vgg_norm norm = { one, one, one, zero, 0 };
 
 	EXPECT_EQ(0, vgg_norm_fold(&norm, 2, scale, shift));
 	EXPECT_NEAR(316.2278, scale[0], 1e-3);

@@ -42,14 +42,14 @@ static unsigned int touch_all(const struct vgg_st *st)
 	unsigned int sum = 0;
 	char text[256];
 
-	for (size_t i = 0; i < st->count; i++) {
-		const struct vgg_st_tensor *t = &st->tensors[i];
+	for (size_t i = 0; i < st->all.count; i++) {
+		const struct vgg_tensor *t = &st->all.list[i];
 
-		vgg_st_shape_text(t, text, sizeof(text));
+		vgg_tensor_shape_text(t, text, sizeof(text));
 		sum += (unsigned char)text[0];
 		for (size_t j = 0; j < t->bytes; j++)
 			sum += t->data[j];
-		EXPECT_EQ(t, vgg_st_find(st, t->name));
+		EXPECT_EQ(t, vgg_tensors_find(&st->all, t->name));
 	}
 	vgg_st_meta(st, "graph");
 	return sum;
@@ -80,21 +80,21 @@ FIXTURE_TEARDOWN(sound)
 
 TEST_F(sound, lists_its_tensors)
 {
-	const struct vgg_st_tensor *a = vgg_st_find(&self->st, "a");
+	const struct vgg_tensor *a = vgg_tensors_find(&self->st.all, "a");
 	char text[64];
 
-	ASSERT_EQ(2u, self->st.count);
+	ASSERT_EQ(2u, self->st.all.count);
 	ASSERT_TRUE(a);
-	EXPECT_EQ(&self->st.tensors[0], a);
+	EXPECT_EQ(&self->st.all.list[0], a);
 	EXPECT_STREQ("F32", a->type);
 	EXPECT_EQ(2, a->rank);
 	EXPECT_EQ(3, a->shape[1]);
 	EXPECT_EQ(6u, a->count);
 	EXPECT_EQ(24u, a->bytes);
 	EXPECT_EQ(0, a->data[0]);
-	EXPECT_EQ(24, vgg_st_find(&self->st, "b")->data[0]);
-	EXPECT_STREQ("[2, 3]", vgg_st_shape_text(a, text, sizeof(text)));
-	EXPECT_STREQ("[2, ", vgg_st_shape_text(a, text, 5));
+	EXPECT_EQ(24, vgg_tensors_find(&self->st.all, "b")->data[0]);
+	EXPECT_STREQ("[2, 3]", vgg_tensor_shape_text(a, text, sizeof(text)));
+	EXPECT_STREQ("[2, ", vgg_tensor_shape_text(a, text, 5));
 	EXPECT_TRUE(vgg_st_probe(&self->file));
 }
 
@@ -106,10 +106,10 @@ TEST_F(sound, has_metadata)
 
 TEST_F(sound, names_what_is_missing)
 {
-	const struct vgg_st_tensor *t;
+	const struct vgg_tensor *t;
 
-	EXPECT_FALSE(vgg_st_find(&self->st, "c"));
-	EXPECT_FALSE(vgg_st_find(&self->st, "__metadata__"));
+	EXPECT_FALSE(vgg_tensors_find(&self->st.all, "c"));
+	EXPECT_FALSE(vgg_tensors_find(&self->st.all, "__metadata__"));
 	EXPECT_EQ(-EBADMSG, vgg_st_get(&self->st, "c", &t));
 	EXPECT_STREQ("MODEL_FORMAT", vgg_error_last()->name);
 	EXPECT_STREQ("t.safetensors", vgg_error_last()->where);
@@ -316,7 +316,7 @@ TEST(unusual_headers_are_accepted)
 		if (err)
 			test_fail(__FILE__, __LINE__, "%s: %s", right[i].header,
 				  vgg_error_last()->what);
-		EXPECT_EQ(right[i].tensors, st.count);
+		EXPECT_EQ(right[i].tensors, st.all.count);
 		touch_all(&st);
 		vgg_st_close(&st);
 		free((void *)file.data);
@@ -375,7 +375,7 @@ TEST(types_without_use_are_refused_when_taken)
 	struct vgg_file file = file_with("{" T("a", "BOOL", "[1]", 0, 1) "," T(
 						 "b", "I16", "[1]", 1, 3) "}",
 					 3);
-	const struct vgg_st_tensor *t;
+	const struct vgg_tensor *t;
 	struct vgg_blob blob;
 	struct vgg_st st;
 
@@ -461,13 +461,13 @@ TEST(written_is_read)
 	path = write_out(&out, &file);
 	ASSERT_EQ(0, vgg_st_open(&st, path, &file));
 	EXPECT_STREQ("{\"\xe2\x82\xac\":1}\n", vgg_st_meta(&st, "graph"));
-	EXPECT_EQ(10u, st.count);
+	EXPECT_EQ(10u, st.all.count);
 	/* Whole multiples of 64 bytes come first, in the order given. */
-	EXPECT_STREQ("weights", st.tensors[0].name);
-	EXPECT_STREQ("square", st.tensors[1].name);
-	EXPECT_EQ(0, (st.tensors[0].data - file.data) % 64);
+	EXPECT_STREQ("weights", st.all.list[0].name);
+	EXPECT_STREQ("square", st.all.list[1].name);
+	EXPECT_EQ(0, (st.all.list[0].data - file.data) % 64);
 	for (size_t i = 0; i < 10; i++) {
-		const struct vgg_st_tensor *f = vgg_st_find(&st, t[i].name);
+		const struct vgg_tensor *f = vgg_tensors_find(&st.all, t[i].name);
 		struct vgg_blob blob;
 
 		ASSERT_TRUE(f);
@@ -546,9 +546,9 @@ TEST(many_tensors_are_found)
 	ASSERT_EQ(0, vgg_st_open(&st, write_out(&out, &file), &file));
 	for (int i = 0; i < 3000; i++) {
 		snprintf(name, sizeof(name), "t%d", i);
-		ASSERT_TRUE(vgg_st_find(&st, name));
-		EXPECT_EQ(data[i], vgg_st_find(&st, name)->data[0]);
-		EXPECT_STREQ(name, st.tensors[i].name);
+		ASSERT_TRUE(vgg_tensors_find(&st.all, name));
+		EXPECT_EQ(data[i], vgg_tensors_find(&st.all, name)->data[0]);
+		EXPECT_STREQ(name, st.all.list[i].name);
 	}
 	vgg_st_close(&st);
 	vgg_file_close(&file);
