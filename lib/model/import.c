@@ -8,6 +8,7 @@
 
 #include "model/compiled.h"
 #include "model/embedded.h"
+#include "model/pth.h"
 #include "model/safetensors.h"
 #include "util/error.h"
 #include "util/labels.h"
@@ -72,10 +73,12 @@ static int read_source(struct vgg_model *m, const char *path, const char *arch)
 		return vgg_fail(MODEL_FORMAT, path,
 				"check how the file was made or downloaded",
 				"the file is empty");
+	if (vgg_pth_probe(&m->file))
+		return vgg_import_pth(path, &m->file, arch, m);
 	if (!vgg_st_probe(&m->file) && arch)
 		return vgg_fail(BAD_ARGUMENT, path, "leave out --arch",
-				"no safetensors file; others say themselves "
-				"what their architecture is");
+				"no file of weights only; others say "
+				"themselves what their architecture is");
 	if (!vgg_st_probe(&m->file))
 		return vgg_import_onnx(path, &m->file, m);
 	err = already_compiled(m, path, &compiled);
