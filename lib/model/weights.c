@@ -330,28 +330,48 @@ struct guess {
 	char names[160]; /* of the best ones */
 };
 
-static void consider(struct guess *g, const struct source *source,
-		     const char *arch)
+static bool fits_arch(const struct source *source, const char *arch, int *close)
 {
 	struct vgg_arch_plan plan;
 	struct wanted w;
-	size_t used;
-	int close;
 
-	/* Foreign names may as well be the twin's. */
-	if (!vgg_arch_guessable(arch) && source->naming != BY_ORDER)
-		return;
 	if (want_arch(&w, source, arch, &plan))
-		return;
-	close = closeness(&plan, arch);
-	if (!fits(&w) || (g->many && close < g->best))
-		return;
-	if (!g->many || close > g->best)
-		*g = (struct guess){ .best = close };
-	used = strlen(g->names);
+		return false;
+	*close = closeness(&plan, arch);
+	return fits(&w);
+}
+
+static void add_guess(struct guess *g, const char *arch)
+{
+	size_t used = strlen(g->names);
+
 	snprintf(g->names + used, sizeof(g->names) - used, "%s%s",
 		 g->many++ ? ", " : "", arch);
 	g->arch = arch;
+}
+
+static void consider(struct guess *g, const struct source *source,
+		     const char *arch)
+{
+	int close;
+
+	if (!vgg_arch_guessable(arch) || !fits_arch(source, arch, &close) ||
+	    (g->many && close < g->best))
+		return;
+	if (!g->many || close > g->best)
+		*g = (struct guess){ .best = close };
+	add_guess(g, arch);
+}
+
+/* Under foreign names a network may as well be the twin of what was found. */
+static void consider_twin(struct guess *g, const struct source *source,
+			  const char *arch)
+{
+	int close;
+
+	if (!vgg_arch_guessable(arch) && source->naming == BY_ORDER &&
+	    fits_arch(source, arch, &close))
+		add_guess(g, arch);
 }
 
 static void guess(struct guess *g, const struct source *source)
@@ -361,6 +381,8 @@ static void guess(struct guess *g, const struct source *source)
 	*g = (struct guess){ 0 };
 	for (unsigned int i = 0; (arch = vgg_arch_name(i)); i++)
 		consider(g, source, arch);
+	for (unsigned int i = 0; (arch = vgg_arch_name(i)); i++)
+		consider_twin(g, source, arch);
 }
 
 /* Names like torchvision's whose numbers are others, as without dropout: the
