@@ -63,18 +63,28 @@ TEST_INC := $(LIB_INC) -Itests/harness -Itests -Itools/shapes
 LIB_LIBS := -ljansson -lprotobuf-c -lturbojpeg -lpng -lmd -lz \
 	    -ldrm -lpci -luring -lm -lpthread
 
+# Debian's headers of libhdf5 lie in a folder of their own, too.
+HDF5_H	:= $(wildcard $(SYSROOT)/usr/include/hdf5/serial/hdf5.h)
+HDF5_INC := $(addprefix -isystem ,$(patsubst %/,%,$(dir $(HDF5_H))))
+HDF5_LIBS := $(if $(HDF5_H),-lhdf5_serial,$(if $(SYSROOT),,\
+	   $(shell pkg-config --libs hdf5 2>/dev/null)))
+PLUGINS	:= $(if $(HDF5_LIBS),$(B)/vggaccel/libvggaccel-hdf5.so)
+
 # What only the daemon needs is in an archive of its own.
 SIMD_SRC := firmware-sim/tran_vfio_user.c firmware-sim/pci_config.c \
 	   $(wildcard firmware-sim/simd_*.c)
 SIM_SRC	:= $(filter-out firmware-sim/vggsimd.c $(SIMD_SRC),\
 	   $(wildcard firmware-sim/*.c))
-LIB_SRC	:= $(wildcard lib/*/*.c)
+# An importer of its own, which alone needs libhdf5: built where that is.
+HDF5_SRC := $(wildcard lib/hdf5/*.c)
+LIB_SRC	:= $(filter-out $(HDF5_SRC),$(wildcard lib/*/*.c))
 CLI_SRC	:= $(wildcard cli/*.c)
 SHAPES_SRC := $(filter-out tools/shapes/draw.c,$(wildcard tools/shapes/*.c))
 
 obj	= $(patsubst %,$(B)/obj/%.o,$(basename $(1)))
 SIM_OBJ	:= $(call obj,$(SIM_SRC))
 SIMD_OBJ := $(call obj,$(SIMD_SRC))
+HDF5_OBJ := $(call obj,$(HDF5_SRC))
 LIB_OBJ	:= $(call obj,$(LIB_SRC)) $(B)/obj/lib/model/embedded.o \
 	   $(B)/obj/onnx.pb-c.o
 CLI_OBJ	:= $(call obj,$(CLI_SRC))
@@ -108,7 +118,7 @@ SONAME	:= libvggaccel.so.0
 	module check-vm vm dkms guest-bench bench-cpu bench-cpu-programs \
 	bench-cpu-counted bench-split bench-split-programs boards
 
-all: $(B)/vggctl $(B)/vggsimd $(B)/shapes-draw $(B)/vggaccel.pc
+all: $(B)/vggctl $(B)/vggsimd $(B)/shapes-draw $(B)/vggaccel.pc $(PLUGINS)
 
 # Generated: the ONNX schema's reader.
 $(GEN)/onnx.pb-c.c: /usr/include/onnx/onnx.proto
@@ -154,6 +164,8 @@ $(B)/obj/firmware-sim/engine.o: firmware-sim/engine.c
 	$(call compile,$(SIM_INC) -O3)
 $(B)/obj/firmware-sim/%.o: firmware-sim/%.c
 	$(call compile,$(SIM_INC))
+$(B)/obj/lib/hdf5/%.o: lib/hdf5/%.c
+	$(call compile,-Ilib $(HDF5_INC))
 $(B)/obj/lib/%.o: lib/%.c
 	$(call compile,$(LIB_INC))
 $(B)/obj/lib/%.o: lib/%.S lib/model/shapes10.safetensors lib/model/imagenet_labels.txt \
@@ -182,6 +194,10 @@ $(B)/$(SONAME): $(LIB_OBJ) $(B)/libvggsim.a lib/libvggaccel.map
 		-Wl,--version-script=lib/libvggaccel.map -Wl,-z,defs \
 		$(LIB_OBJ) $(B)/libvggsim.a $(LDFLAGS) $(LIB_LIBS) -o $@
 	$(Q)ln -sf $(SONAME) $(B)/libvggaccel.so
+
+$(B)/vggaccel/libvggaccel-hdf5.so: $(HDF5_OBJ)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(LDSYS) $(LDSAN) -shared $^ $(LDFLAGS) $(HDF5_LIBS) -o $@
 
 $(B)/vggctl: $(CLI_OBJ) $(B)/$(SONAME)
 	$(Q)$(CC) $(LDSYS) $(LDSAN) $(CLI_OBJ) -Wl,-rpath,'$$ORIGIN' -L$(B) \
@@ -351,6 +367,9 @@ install: all man
 		kmod/60-vggaccel.rules
 	install -m 644 $(B)/$(SONAME) $(DESTDIR)$(PREFIX)/lib/
 	ln -sf $(SONAME) $(DESTDIR)$(PREFIX)/lib/libvggaccel.so
+	for plugin in $(PLUGINS); do \
+		install -D -m 755 -t $(DESTDIR)$(PREFIX)/lib/vggaccel $$plugin; \
+	done
 	install -m 644 lib/include/vggaccel.h $(DESTDIR)$(PREFIX)/include/
 	install -m 644 kmod/include/vggaccel_hw.h \
 		kmod/include/uapi/vggaccel_drm.h $(DESTDIR)$(PREFIX)/include/

@@ -196,6 +196,7 @@ int vgg_import_safetensors(const char *path, const struct vgg_file *file,
 			   const char *arch, struct vgg_model *m);
 int vgg_import_pth(const char *path, const struct vgg_file *file,
 		   const char *arch, struct vgg_model *m);
+int vgg_import_keras(const char *path, const char *arch, struct vgg_model *m);
 /* arch.c: layers of a named architecture with empty weights; then random ones
  * (He initialisation from `seed`). */
 int vgg_arch_build(const char *arch, struct vgg_model *m);

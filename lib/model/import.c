@@ -8,6 +8,7 @@
 
 #include "model/compiled.h"
 #include "model/embedded.h"
+#include "model/keras.h"
 #include "model/pth.h"
 #include "model/safetensors.h"
 #include "util/error.h"
@@ -75,6 +76,8 @@ static int read_source(struct vgg_model *m, const char *path, const char *arch)
 				"the file is empty");
 	if (vgg_pth_probe(&m->file))
 		return vgg_import_pth(path, &m->file, arch, m);
+	if (vgg_keras_probe(&m->file))
+		return vgg_import_keras(path, arch, m);
 	if (!vgg_st_probe(&m->file) && arch)
 		return vgg_fail(BAD_ARGUMENT, path, "leave out --arch",
 				"no file of weights only; others say "

@@ -3,7 +3,7 @@
  * A set of named tensors: what files of weights hold, whatever their format.
  *
  * Each reader (safetensors.c, pth.c, keras.c) fills one and leaves the data
- * where it lies, in the mapped file; weights.c makes a network of it. A tensor
+ * where it lies; weights.c makes a network of it. A tensor
  * may be a view: steps between its elements, in place of one row after the
  * other. Whoever fills a set has checked that every element lies in its memory.
  */
@@ -48,6 +48,9 @@ struct vgg_tensors {
 	size_t count, room;
 	/* The list has the order in which the network's modules were made. */
 	bool ordered;
+	/* It has it only among the convolutions, among the BatchNorms and among
+	 * the dense layers, which come one kind after the other. */
+	bool by_kind;
 	/* Flattened features were in the order row, column, channel. */
 	bool channels_last;
 	double epsilon; /* of the BatchNorms; 0: PyTorch's default */

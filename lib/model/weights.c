@@ -44,7 +44,8 @@ struct param {
 	char name[48];
 	int rank;
 	int64_t shape[4];
-	bool dense; /* the weights of a dense layer */
+	enum vgg_arch_kind kind; /* of its layer */
+	size_t place;		 /* in the file, where its order counts */
 };
 
 /* One file against one plan. */
@@ -168,7 +169,6 @@ static void want_dense(struct wanted *w, const struct vgg_arch_step *s, int k)
 		want_pair(w, dense_module(w->plan, k, timm), s->out_c, s->in_c);
 	int side = k ? 1 : w->plan->side;
 
-	p->dense = true;
 	if (!timm || k == dense_layers(w->plan) - 1)
 		return;
 	p->rank = 4;
@@ -184,10 +184,28 @@ static void want_norm(struct wanted *w, const struct vgg_arch_step *s)
 	want(w, s->name, "running_var", s->out_c);
 }
 
+/* Where each is in a file that keeps the order: all of them one after the
+ * other, or so within each kind of layer. */
+static void place_all(struct wanted *w)
+{
+	static const enum vgg_arch_kind kinds[] = { VGG_STEP_CONV,
+						    VGG_STEP_NORM,
+						    VGG_STEP_LINEAR };
+	size_t place = 0;
+
+	for (unsigned int i = 0; i < w->count; i++)
+		w->params[i].place = i;
+	for (size_t k = 0; w->source->set->by_kind && k < 3; k++)
+		for (unsigned int i = 0; i < w->count; i++)
+			if (w->params[i].kind == kinds[k])
+				w->params[i].place = place++;
+}
+
 /* Lists the parameters in the order of the plan's steps. */
 static void want_all(struct wanted *w, const struct source *source,
 		     const struct vgg_arch_plan *plan)
 {
+	unsigned int done = 0;
 	int k = 0;
 
 	*w = (struct wanted){ .source = source, .plan = plan };
@@ -200,7 +218,10 @@ static void want_all(struct wanted *w, const struct source *source,
 			want_dense(w, s, k++);
 		else if (s->kind == VGG_STEP_NORM)
 			want_norm(w, s);
+		for (; done < w->count; done++)
+			w->params[done].kind = s->kind;
 	}
+	place_all(w);
 }
 
 /* The file's tensor for a parameter; NULL if there is none. */
@@ -208,11 +229,15 @@ static const struct vgg_tensor *find(const struct wanted *w,
 				     const struct param *p)
 {
 	const struct source *s = w->source;
-	size_t i = (size_t)(p - w->params);
 
 	if (s->naming != BY_ORDER)
 		return vgg_tensors_find(s->set, p->name);
-	return i < s->count ? s->order[i] : NULL;
+	return p->place < s->count ? s->order[p->place] : NULL;
+}
+
+static bool name_is(const struct param *p, const char *last)
+{
+	return !strcmp(strrchr(p->name, '.') + 1, last);
 }
 
 /* The first dense layer's weights, or the last one's. */
@@ -221,7 +246,8 @@ static const struct vgg_tensor *dense_weight(const struct wanted *w, bool last)
 	const struct param *p = NULL;
 
 	for (unsigned int i = 0; i < w->count; i++)
-		if (w->params[i].dense && (!p || last))
+		if (w->params[i].kind == VGG_STEP_LINEAR &&
+		    name_is(&w->params[i], "weight") && (!p || last))
 			p = &w->params[i];
 	return p ? find(w, p) : NULL;
 }
@@ -277,10 +303,9 @@ static bool shape_fits(const struct param *p, const struct vgg_tensor *t)
 /* By order the module's name may differ, not what of it the tensor is. */
 static bool name_fits(const struct param *p, const struct vgg_tensor *t)
 {
-	const char *want = strrchr(p->name, '.') + 1;
 	const char *dot = strrchr(t->name, '.');
 
-	return !strcmp(dot ? dot + 1 : t->name, want);
+	return name_is(p, dot ? dot + 1 : t->name);
 }
 
 static bool is_wanted(const struct wanted *w, const struct vgg_tensor *t)
