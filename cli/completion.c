@@ -100,6 +100,12 @@ static int completion_main(struct cli *cli, int argc, char **argv)
 	     "\"$word\"))\n"
 	     "\telif [[ -z $verb ]]; then\n"
 	     "\t\tCOMPREPLY=($(compgen -W \"$verbs\" -- \"$word\"))\n"
+	     "\telif [[ $verb == import ]]; then\n"
+	     "\t\tcompopt -o filenames 2>/dev/null\n"
+	     "\t\tmapfile -t COMPREPLY < <(compgen -d -- \"$word\"\n"
+	     "\t\t\tfor w in onnx safetensors pth pt h5 hdf5; do\n"
+	     "\t\t\t\tcompgen -f -X \"!*.$w\" -- \"$word\"\n"
+	     "\t\t\tdone)\n"
 	     "\tfi\n}\n"
 	     "complete -o default -F _vggctl vggctl");
 	return EXIT_OK;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* vggctl import: makes a compiled model of an ONNX or safetensors file. */
+/* vggctl import: makes a compiled model of a network's file. */
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -43,7 +43,7 @@ static const char *const interpolations[] = { "bilinear", "bicubic", NULL };
 static const struct argp_option options[] = {
 	{ "output", 'o', "OUT", 0, "The compiled model to write", 0 },
 	{ "arch", 'a', "NAME", 0,
-	  "Architecture, for safetensors files and "
+	  "Architecture, for files of weights only and "
 	  "random weights",
 	  0 },
 	{ "list-archs", KEY_LIST, NULL, 0, "List the architectures, and end",
@@ -104,7 +104,8 @@ static void check_arguments(struct argp_state *state, const struct import *m)
 				"e.g. --arch vgg16");
 	if (!m->o.random_weights && !m->source)
 		arg_fail(state, "a file to import is missing: ONNX, "
-				"safetensors, or --random-weights SEED");
+				"safetensors, PyTorch's .pth, Keras' .h5, or "
+				"--random-weights SEED");
 	if (!m->output)
 		arg_fail(state, "--output is missing: name the file to write");
 	if (m->no_quantize && m->q.images)
@@ -210,9 +211,9 @@ static const struct argp argp = {
 	.parser = parse,
 	.args_doc = "SRC -o OUT\n--arch NAME --random-weights SEED -o OUT\n"
 		    "--list-archs",
-	.doc = "Compiles an ONNX or safetensors file into a model that `run', "
-	       "`verify' and `bench' take: folded, quantised to int8, with "
-	       "preprocessing and labels.",
+	.doc = "Compiles an ONNX, safetensors, PyTorch (.pth) or Keras (.h5) "
+	       "file into a model that `run', `verify' and `bench' take: "
+	       "folded, quantised to int8, with preprocessing and labels.",
 	.children = common_options,
 };
 
@@ -340,7 +341,7 @@ static int import_main(struct cli *cli, int argc, char **argv)
 
 const struct verb verb_import = {
 	.name = "import",
-	.summary = "compile an ONNX or safetensors file",
+	.summary = "compile a network from ONNX, PyTorch, Keras",
 	.argp = &argp,
 	.run = import_main,
 };

@@ -329,8 +329,8 @@ void vgg_model_free(struct vgg_model *model);
 
 struct vgg_import_options {
 	size_t size;
-	const char *arch;	/* for safetensors and random weights; see
-				 * vgg_arch_name() */
+	const char *arch;	/* for files of weights only, and random ones;
+				 * see vgg_arch_name() */
 	bool random_weights;	/* ignore path; He-initialised weights */
 	uint64_t seed;
 	const char *labels;	/* text file, one label a line; NULL: ImageNet's
@@ -345,7 +345,8 @@ struct vgg_import_options {
 	void *progress_ctx;
 };
 
-/* An ONNX or safetensors file, by content. Gives an fp32 network. */
+/* An ONNX file, or one of weights only (safetensors, torch.save()'s .pth, Keras'
+ * .h5), by content. Gives an fp32 network. */
 int vgg_model_import(const char *path,
 		     const struct vgg_import_options *options,
 		     struct vgg_model **model);

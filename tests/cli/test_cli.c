@@ -694,6 +694,12 @@ TEST(completion)
 	EXPECT_EQ(0, system("bash -c '. \"$SCRIPT\"; COMP_CWORD=2; "
 			    "COMP_WORDS=(vggctl bench --iter); _vggctl; "
 			    "test \"${COMPREPLY[*]}\" = --iterations'"));
+	/* What import takes, by its endings; the name has a blank. */
+	EXPECT_EQ(0, system("bash -c 'd=$(mktemp -d) && . \"$SCRIPT\" && cd "
+			    "$d && touch \"my net.pth\" my.jpg && COMP_CWORD=2 "
+			    "&& COMP_WORDS=(vggctl import my) && _vggctl && "
+			    "rm -r $d && test \"${COMPREPLY[*]}\" = "
+			    "\"my net.pth\"'"));
 }
 
 /*
