@@ -562,16 +562,18 @@ static int step(struct vgg_pickle *p, uint8_t opcode)
 }
 
 int vgg_pickle_read(struct vgg_pickle *p,
-		    const struct vgg_pickle_reader *reader, const char *path,
-		    const uint8_t *data, size_t size,
+		    const struct vgg_pickle_reader *reader, void *context,
+		    const char *path, const uint8_t *data, size_t size,
 		    struct vgg_pickle_value **root)
 {
 	const uint8_t *opcode;
 	int err = 0;
 
-	*p = (struct vgg_pickle){
-		.reader = reader, .path = path, .data = data, .size = size
-	};
+	*p = (struct vgg_pickle){ .reader = reader,
+				  .context = context,
+				  .path = path,
+				  .data = data,
+				  .size = size };
 	if (!size || *data != PROTO)
 		return fail_at(p, "it doesn't begin as one");
 	while (!err) {

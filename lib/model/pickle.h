@@ -62,11 +62,11 @@ struct vgg_pickle_reader {
 	/* What lies outside of the pickle under this key; may be NULL. */
 	int (*load)(struct vgg_pickle *p, const struct vgg_pickle_value *key,
 		    struct vgg_pickle_value **result);
-	void *context; /* the reader's */
 };
 
 struct vgg_pickle {
 	const struct vgg_pickle_reader *reader;
+	void *context;	  /* the reader's */
 	const char *path; /* for messages */
 	const uint8_t *data;
 	size_t size, at; /* at: behind the pickle when it has been read */
@@ -80,8 +80,8 @@ struct vgg_pickle {
 /* Reads one pickle of the size bytes. The data must outlive *p; close also
  * after a failure, when values aren't needed any more. */
 int vgg_pickle_read(struct vgg_pickle *p,
-		    const struct vgg_pickle_reader *reader, const char *path,
-		    const uint8_t *data, size_t size,
+		    const struct vgg_pickle_reader *reader, void *context,
+		    const char *path, const uint8_t *data, size_t size,
 		    struct vgg_pickle_value **root);
 void vgg_pickle_close(struct vgg_pickle *p);
 

@@ -274,21 +274,45 @@ struct vgg_file pth_with(const void *pickle, size_t size)
 	return end_archive(&a);
 }
 
-struct vgg_file pth_legacy(const struct pth_tensor *t, int n,
-			   const struct pth_odd *odd)
+static void put_beginning(struct bytes *b, bool big_endian)
 {
 	static const uint8_t magic[] = { 0x80, 2,    0x8a, 10,	 0x6c,
 					 0xfc, 0x9c, 0x46, 0xf9, 0x20,
 					 0x6a, 0xa8, 0x50, 0x19, '.' };
+
+	bytes_put(b, magic, sizeof(magic));
+	bytes_put(b, "\x80\x02M\xe9\x03.", 6);
+	put_text(b, "\x80\x02}");
+	pickle_text(b, "little_endian");
+	put_text(b, big_endian ? "\x89s." : "\x88s.");
+}
+
+struct vgg_file pth_stream(const struct bytes *pickle, const char *key,
+			   int64_t count)
+{
+	static const struct pth_odd none;
+	const struct pth_tensor t = { .storage = "FloatStorage",
+				      .count = count };
+	struct bytes b = { 0 };
+
+	put_beginning(&b, false);
+	bytes_put(&b, pickle->data, pickle->size);
+	put_text(&b, "\x80\x02](");
+	pickle_text(&b, key);
+	put_text(&b, "e.");
+	bytes_number(&b, (uint64_t)count, 8);
+	put_storage(&b, &t, 0, &none);
+	return bytes_file(&b);
+}
+
+struct vgg_file pth_legacy(const struct pth_tensor *t, int n,
+			   const struct pth_odd *odd)
+{
 	static const struct pth_odd none;
 	struct bytes b = { 0 };
 
 	odd = odd ? odd : &none;
-	bytes_put(&b, magic, sizeof(magic));
-	bytes_put(&b, "\x80\x02M\xe9\x03.", 6);
-	put_text(&b, "\x80\x02}");
-	pickle_text(&b, "little_endian");
-	put_text(&b, odd->big_endian ? "\x89s." : "\x88s.");
+	put_beginning(&b, odd->big_endian);
 	put_pickle(&b, t, n, odd, true);
 	put_text(&b, "\x80\x02](");
 	for (int i = 0; i < n; i++)

@@ -51,6 +51,9 @@ struct vgg_file pth_zip(const struct pth_tensor *t, int n,
 			const struct pth_odd *odd);
 struct vgg_file pth_legacy(const struct pth_tensor *t, int n,
 			   const struct pth_odd *odd);
+/* A stream with this pickle and one storage of floats. */
+struct vgg_file pth_stream(const struct bytes *pickle, const char *key,
+			   int64_t count);
 /* An archive with just this pickle. */
 struct vgg_file pth_with(const void *pickle, size_t size);
 

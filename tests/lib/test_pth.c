@@ -365,6 +365,41 @@ TEST(every_type_is_known_by_its_name)
 	}
 }
 
+#define CODE(text) bytes_put(&b, text, sizeof(text) - 1)
+
+/* As the first versions wrote with Python 2: a dictionary of pairs, parameters
+ * that are objects with a state, a part of a storage. */
+TEST(the_oldest_form_is_read)
+{
+	static const int64_t shape[] = { 2, 3 }, stride[] = { 3, 1 };
+	struct bytes b = { 0 };
+	struct vgg_file file;
+	struct vgg_pth pth;
+
+	CODE("\x80\2");
+	pickle_global(&b, "collections", "OrderedDict");
+	CODE("(](](U\6weight");
+	pickle_global(&b, "torch.nn.parameter", "Parameter");
+	CODE("(");
+	pickle_global(&b, "torch._utils", "_rebuild_tensor");
+	CODE("((U\7storage");
+	pickle_global(&b, "torch", "FloatStorage");
+	CODE("U\0014U\3cpuK\x0e(U\0019K\4K\x08ttQK\2");
+	pickle_sizes(&b, 2, shape);
+	pickle_sizes(&b, 2, stride);
+	CODE("tRt\x81(\x88\x89}tbeetR.");
+	file = pth_stream(&b, "4", 14);
+	if (vgg_pth_open(&pth, PATH, &file))
+		test_fail(__FILE__, __LINE__, "%s", vgg_error_last()->what);
+	ASSERT_EQ(1u, pth.all.count);
+	EXPECT_STREQ("weight", pth.all.list[0].name);
+	EXPECT_EQ(3, pth.all.list[0].shape[1]);
+	EXPECT_EQ(4 * (4 + 2), pth.all.list[0].data[0]);
+	vgg_pth_close(&pth);
+	drop(&file);
+	free(b.data);
+}
+
 /* Networks whose modules have other names. */
 
 TEST(foreign_names_are_taken_by_order)

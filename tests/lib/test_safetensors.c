@@ -467,7 +467,8 @@ TEST(written_is_read)
 	EXPECT_STREQ("square", st.all.list[1].name);
 	EXPECT_EQ(0, (st.all.list[0].data - file.data) % 64);
 	for (size_t i = 0; i < 10; i++) {
-		const struct vgg_tensor *f = vgg_tensors_find(&st.all, t[i].name);
+		const struct vgg_tensor *f =
+			vgg_tensors_find(&st.all, t[i].name);
 		struct vgg_blob blob;
 
 		ASSERT_TRUE(f);
