@@ -21,10 +21,13 @@ struct trace {
 	const char *model, *output, *image;
 	struct vgg_session_options session;
 	unsigned int iterations, warmup;
+	int in_flight; /* -1: one image after the other */
 
 	float *data; /* in place of an image */
 	size_t count;
 };
+
+enum { KEY_IN_FLIGHT = 0x600 };
 
 static const char *const endings[] = { ".json", ".svg", ".html", NULL };
 
@@ -42,6 +45,10 @@ static const struct argp_option options[] = {
 	OPTION_THREADS,
 	OPTION_SPLIT,
 	OPTION_PRECISION,
+	{ "in-flight", KEY_IN_FLIGHT, "N", 0,
+	  "A stream of images, up to 16 of them in flight at the same time; 0: "
+	  "as many as keep card and CPU busy",
+	  0 },
 	{ 0 }
 };
 
@@ -107,6 +114,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		t->session.threads =
 			arg_number(state, "--threads", arg, 0, THREADS_LIMIT);
 		return 0;
+	case KEY_IN_FLIGHT:
+		t->in_flight = arg_number(state, "--in-flight", arg, 0, 16);
+		return 0;
 	case KEY_SPLIT:
 		set_split(state, t, arg);
 		return 0;
@@ -147,6 +157,43 @@ static int run_once(struct trace *t)
 	return vgg_session_run_tensor(t->cli->session, t->data, t->count, &r);
 }
 
+static int push(struct trace *t)
+{
+	return t->image ? vgg_pipeline_push_file(t->cli->pipeline, t->image) :
+			  vgg_pipeline_push_tensor(t->cli->pipeline, t->data,
+						   t->count);
+}
+
+/* n images, from an empty pipeline to an empty pipeline. */
+static int flow(struct trace *t, const char *what, unsigned int n)
+{
+	struct vgg_pipeline *p = t->cli->pipeline;
+	struct vgg_result r = VGG_INIT(r);
+	unsigned int pushed = 0;
+	int err = 0;
+
+	while (!err && (pushed < n || vgg_pipeline_in_flight(p))) {
+		if (pushed < n && vgg_pipeline_room(p)) {
+			cli_progress(NULL, what, pushed++, n);
+			err = push(t);
+		} else {
+			err = vgg_pipeline_pull(p, &r);
+		}
+	}
+	return err;
+}
+
+static int run_stream(struct trace *t)
+{
+	int err = flow(t, "warm-up", t->warmup);
+
+	vgg_trace_clear(t->session.trace);
+	if (!err)
+		err = flow(t, "images", t->iterations);
+	cli_progress_clear();
+	return err;
+}
+
 static int run_all(struct trace *t)
 {
 	unsigned int i;
@@ -181,8 +228,11 @@ static int open_all(struct trace *t)
 		err = cli_open_model(t->cli, t->model);
 	if (!err)
 		err = vgg_trace_create(room(t), &t->session.trace);
-	if (!err)
+	if (!err && t->in_flight < 0)
 		err = cli_open_session(t->cli, &t->session);
+	else if (!err)
+		err = cli_open_pipeline(t->cli, &t->session,
+					(unsigned int)t->in_flight);
 	if (err || t->image)
 		return err;
 	return input_fixed(t->cli, &t->data, &t->count);
@@ -195,7 +245,7 @@ static int trace_all(struct trace *t)
 	int err = open_all(t);
 
 	if (!err)
-		err = run_all(t);
+		err = cli->pipeline ? run_stream(t) : run_all(t);
 	if (!err)
 		err = vgg_trace_save(t->session.trace, t->output);
 	out.info.size = sizeof(out.info);
@@ -215,6 +265,7 @@ static int trace_main(struct cli *cli, int argc, char **argv)
 			     .progress = cli_progress },
 		.iterations = ITERATIONS_DEFAULT,
 		.warmup = WARMUP_DEFAULT,
+		.in_flight = -1,
 	};
 	int status;
 

@@ -50,8 +50,9 @@ struct vgg_pipeline {
 	struct vgg_threads *clusters[VGG_PROCESSORS_MAX];
 	struct vgg_threads *own[VGG_LANES_MAX]; /* of lanes */
 	struct flight flight[IMAGES_MAX];
-	unsigned int flights, running;	     /* of which the threads run */
-	unsigned int order[IMAGES_MAX];	     /* of those pushed, a ring */
+	unsigned int flights, running;	/* of which the threads run */
+	unsigned int order[IMAGES_MAX]; /* of those pushed, a ring */
+	unsigned int traced;		/* the lane whose plan the trace has */
 	unsigned int oldest, pushed, images; /* images: of all time */
 	pthread_mutex_t lock;
 	pthread_cond_t done;
@@ -188,6 +189,19 @@ static void add_flight(struct vgg_pipeline *p, unsigned int lane,
 	pthread_cond_init(&f->go, NULL);
 }
 
+/* A trace has one plan, by which it divides the card's jobs. */
+static unsigned int lane_of_card(const struct vgg_pipeline *p)
+{
+	unsigned int lane, i;
+
+	for (lane = 0; lane < p->lanes.count; lane++)
+		for (i = 0; i < p->lanes.lane[lane].plan.count; i++)
+			if (vgg_plan_uses_card(
+				    &p->lanes.lane[lane].plan.layers[i]))
+				return lane;
+	return 0;
+}
+
 /* The lane's first image, and as many more as there is room for. */
 static int fill_lane(struct vgg_pipeline *p, unsigned int lane,
 		     struct vgg_device *device, const struct vgg_model *m,
@@ -199,13 +213,13 @@ static int fill_lane(struct vgg_pipeline *p, unsigned int lane,
 	unsigned int n;
 	int err;
 
-	/* A trace knows one plan: that of the fastest lane. */
-	options.trace = lane ? NULL : o->trace;
+	options.trace = lane == p->traced ? o->trace : NULL;
 	err = vgg_session_create_planned(
 		device, m, &options, &l->plan, p->threads,
 		p->lanes.clusters ? p->clusters : NULL, &first);
 	if (err)
 		return err;
+	vgg_session_set_trace(first, o->trace);
 	add_flight(p, lane, first);
 	for (n = 1; n < most && has_room(p, first); n++) {
 		err = vgg_session_another(first, &another);
@@ -225,6 +239,7 @@ static int fill_lanes(struct vgg_pipeline *p, struct vgg_device *device,
 	unsigned int lanes = p->lanes.count, i;
 	int err = 0;
 
+	p->traced = lane_of_card(p);
 	if (in_flight && lanes > in_flight)
 		lanes = in_flight;
 	for (i = 0; !err && i < lanes; i++) {

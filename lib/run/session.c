@@ -34,6 +34,7 @@ struct vgg_session {
 	float *tail[2];		  /* int8: what follows the integer layers */
 	float *output;		  /* int8: in logical order */
 	struct vgg_trace *trace;  /* NULL: none */
+	bool attached;		  /* it has this session's plan */
 	unsigned int lane, image; /* of the trace; image 0: the next */
 	uint8_t *pixels;	  /* a preprocessed image */
 	double load_ms;		  /* what preprocessing the input took */
@@ -230,6 +231,7 @@ static int attach_trace(struct vgg_session *s, struct vgg_device *device,
 	int err = vgg_trace_attach(trace, device, s->model, &s->plan);
 
 	s->trace = err ? NULL : trace;
+	s->attached = s->trace;
 	return err;
 }
 
@@ -371,7 +373,7 @@ void vgg_session_free(struct vgg_session *s)
 {
 	if (!s)
 		return;
-	if (!s->first)
+	if (s->attached)
 		vgg_trace_detach(s->trace);
 	vgg_int8_free(s->int8);
 	vgg_f32_free(s->f32);
@@ -388,6 +390,11 @@ void vgg_session_free(struct vgg_session *s)
 static const struct vgg_plan *plan_of(const struct vgg_session *s)
 {
 	return s->first ? &s->first->plan : &s->plan;
+}
+
+void vgg_session_set_trace(struct vgg_session *s, struct vgg_trace *trace)
+{
+	s->trace = trace;
 }
 
 void vgg_session_set_place(struct vgg_session *s, unsigned int lane,

@@ -43,6 +43,9 @@ int vgg_session_create_planned(struct vgg_device *device,
 int vgg_session_another(const struct vgg_session *first,
 			struct vgg_session **another);
 
+/* Records in a trace that has another session's plan of the same model; before
+ * vgg_session_another(). */
+void vgg_session_set_trace(struct vgg_session *s, struct vgg_trace *trace);
 /* What a trace calls what comes: trace/trace.h. */
 void vgg_session_set_place(struct vgg_session *s, unsigned int lane,
 			   unsigned int image);

@@ -99,7 +99,7 @@ static double ms(uint64_t ns)
  */
 void vgg_trace_put_title(const struct vgg_trace *t, FILE *to)
 {
-	unsigned int images = atomic_load(&((struct vgg_trace *)t)->images);
+	unsigned int images = vgg_trace_images(t);
 
 	vgg_trace_put_text(to, t->sources ? t->sources->model : "nothing");
 	fprintf(to, ": %u inference%s", images, images == 1 ? "" : "s");

@@ -93,6 +93,8 @@ void vgg_trace_source_free(struct vgg_trace_source *s);
 /* read.c */
 /* Makes events of the records, if there are new ones. */
 int vgg_trace_read(struct vgg_trace *t);
+/* How many there are of them, once it has been read. */
+unsigned int vgg_trace_images(const struct vgg_trace *t);
 /* jobs.c: adds a job and what the model says is in it, on the card from `from`
  * on; *from becomes its end. */
 int vgg_trace_add_job(struct vgg_trace *t, const struct vgg_trace_record *r,

@@ -3,6 +3,7 @@
  * Reading a trace: records become events, sorted by track and time. Jobs of the
  * card are put in the order in which it took them.
  */
+#include <limits.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -361,6 +362,23 @@ const char *vgg_trace_note(const struct vgg_trace *t)
 	       "jobs and DMA are shares by the card's cycle model.";
 }
 
+/* Their numbers follow each other; a pipeline's go on from before. */
+unsigned int vgg_trace_images(const struct vgg_trace *t)
+{
+	unsigned int least = UINT_MAX, most = 0;
+	size_t i;
+
+	for (i = 0; i < t->n_events; i++) {
+		const struct vgg_trace_event *e = &t->events[i];
+
+		if (e->kind != VGG_TRACE_IMAGE)
+			continue;
+		least = e->image < least ? e->image : least;
+		most = e->image > most ? e->image : most;
+	}
+	return least > most ? 0 : most - least + 1;
+}
+
 int vgg_trace_info(struct vgg_trace *t, struct vgg_trace_info *info)
 {
 	struct vgg_trace_info i = { .size = info->size };
@@ -374,7 +392,7 @@ int vgg_trace_info(struct vgg_trace *t, struct vgg_trace_info *info)
 	i.events = t->n_events;
 	i.dropped = count - t->seen;
 	i.tracks = t->n_rows;
-	i.images = atomic_load(&t->images);
+	i.images = vgg_trace_images(t);
 	i.begin = t->begin;
 	i.end = t->end;
 	i.card_ns = t->card;

@@ -284,6 +284,41 @@ TEST(other_runs_can_be_traced)
 	json_decref(doc);
 }
 
+/* Images in flight at the same time each have a track. */
+TEST(streams_can_be_traced)
+{
+	json_t *doc, *summary;
+
+	make_files();
+	make_split();
+	summary = vggctl_json("trace --json --pace --card @slow.card --split "
+			      "@split.json --in-flight 3 -i 8 -w 3 "
+			      "-o @stream.json",
+			      0);
+	EXPECT_EQ(8, (int)number_of(summary, "images"));
+	EXPECT_EQ(0, (int)number_of(summary, "dropped"));
+	doc = load("stream.json");
+	EXPECT_EQ(1u, names(events_of(doc), "thread_name", "inferences"));
+	EXPECT_EQ(1u,
+		  names(events_of(doc), "thread_name", "inferences, lane 3"));
+	EXPECT_EQ(0u,
+		  names(events_of(doc), "thread_name", "inferences, lane 4"));
+	expect_nesting(events_of(doc));
+	EXPECT_LT(0u, overlaps(events_of(doc)));
+	json_decref(summary);
+	json_decref(doc);
+	/* Lanes with different plans. */
+	summary = vggctl_json("trace --json --pace --in-flight 0 -i 12 "
+			      "-o @lanes.json",
+			      0);
+	EXPECT_EQ(12, (int)number_of(summary, "images"));
+	doc = load("lanes.json");
+	EXPECT_EQ(1u, names(events_of(doc), "thread_name", "card"));
+	expect_nesting(events_of(doc));
+	json_decref(summary);
+	json_decref(doc);
+}
+
 TEST(a_failed_trace_leaves_no_file)
 {
 	struct ran r;
