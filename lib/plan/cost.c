@@ -32,7 +32,7 @@ uint64_t vgg_weight_bytes(const struct vgg_layer *l, struct vgg_place_of here)
 	return round_up(round_up(weights, VGG_PARAM_ALIGN) + params, PAGE);
 }
 
-static uint64_t activation_bytes(const struct vgg_model *m)
+uint64_t vgg_activation_bytes(const struct vgg_model *m)
 {
 	uint64_t bytes = round_up((uint64_t)vgg_shape_count(&m->input), PAGE);
 	unsigned int i;
@@ -46,7 +46,7 @@ static uint64_t activation_bytes(const struct vgg_model *m)
 int vgg_costs_init(struct vgg_costs *c, const struct vgg_machine *machine,
 		   const struct vgg_model *model)
 {
-	uint64_t needed = activation_bytes(model);
+	uint64_t needed = vgg_activation_bytes(model);
 	unsigned int n = model->integer_layers, i;
 
 	*c = (struct vgg_costs){ .machine = machine, .model = model };

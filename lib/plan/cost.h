@@ -36,6 +36,9 @@ int vgg_costs_init(struct vgg_costs *c, const struct vgg_machine *machine,
 		   const struct vgg_model *model);
 void vgg_costs_clear(struct vgg_costs *c);
 
+/* On board, all of them at the same time, in whole pages. */
+uint64_t vgg_activation_bytes(const struct vgg_model *m);
+
 /* Where a layer's output is computed. */
 struct vgg_place_of {
 	enum vgg_where where;

@@ -22,8 +22,9 @@
  *  - Where the channels of several pixels are cut, the card's part lies on board
  *    until it is copied to where it is read, also for the CPU alone and at the
  *    end.
- *  - A card without (enough) on-board memory reads and writes host memory
- *    directly, everything, and nothing is copied; it computes all of a layer whose
+ *  - A card whose on-board memory is not enough for all activations reads and
+ *    writes host memory directly, everything, weights included, and nothing is
+ *    copied; it computes all of a layer whose
  *    pixels would be cut.
  *
  * A step:

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "plan/cost.h"
 #include "run/int8_parts.h"
 #include "trace/trace.h"
 #include "util/error.h"
@@ -131,6 +132,8 @@ int vgg_int8_create(const struct vgg_int8_options *options,
 	}
 	err = net->shares ? vgg_device_info(options->device, &net->card) :
 			    vgg_fail_memory("int8 execution");
+	net->on_board =
+		net->card.local_free >= vgg_activation_bytes(options->model);
 	if (!err)
 		err = vgg_int8_place(x);
 	if (!err)

@@ -193,8 +193,8 @@ static bool wants_staging(const struct vgg_int8 *x, unsigned int i,
 	uint64_t half = ((uint64_t)x->net->card.onchip_kib << 10) / 2;
 	uint64_t all = (uint64_t)vgg_channels(&l->out);
 
-	return !x->tensors[i].local && !x->net->o.visible && all &&
-	       l->qweight.count / all * (uint64_t)share.c1 > half &&
+	return x->net->on_board && !x->tensors[i].local && !x->net->o.visible &&
+	       all && l->qweight.count / all * (uint64_t)share.c1 > half &&
 	       vgg_piece_span(input) > half;
 }
 

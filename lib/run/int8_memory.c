@@ -52,7 +52,7 @@ static int add_local(struct vgg_int8 *x, unsigned int i)
 	struct vgg_tensor *t = &x->tensors[i];
 	int err = 0;
 
-	if (!x->net->o.visible && card_writes(x, i) &&
+	if (x->net->on_board && !x->net->o.visible && card_writes(x, i) &&
 	    (card_reads(x, i) || is_mixed(x, i)))
 		err = vgg_buffer_create(x->net->o.device, t->bytes,
 					VGG_BUFFER_LOCAL, &t->local);

@@ -70,6 +70,7 @@ struct vgg_int8_net {
 	unsigned int users;
 	struct vgg_int8_options o;
 	struct vgg_device_info card;
+	bool on_board; /* whether anything may lie there, see plan.h */
 	const struct vgg_kernels *kernels;
 	struct vgg_card_weights *weights; /* per layer */
 	struct vgg_share *shares;	  /* per layer */

@@ -189,7 +189,7 @@ static int new_weights(const struct upload *u, unsigned int i, uint64_t bytes,
 {
 	int err = -ENOSPC;
 
-	if (!u->x->net->o.plan->layers[i].streamed)
+	if (u->x->net->on_board && !u->x->net->o.plan->layers[i].streamed)
 		err = vgg_buffer_create(u->x->net->o.device, bytes,
 					VGG_BUFFER_LOCAL, buffer);
 	if (err == -ENOSPC)
