@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
  * Results for people: aligned, brief, and plain ASCII where the locale isn't
- * UTF-8. Colour only on a terminal, and not if NO_COLOR is set.
+ * UTF-8.
  */
 #include <langinfo.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,85 +11,15 @@
 
 #include "out.h"
 #include "text.h"
+#include "text_style.h"
 #include "text_tables.h"
 
 #define BAR_CELLS 20
 #define FILE_CELLS 60 /* longer names push the rest of their line aside */
-#define NAME_CELLS 14 /* of a pair's left side */
-
-enum style { PLAIN, BOLD, DIM, GREEN, RED };
-
-static bool coloured(void)
-{
-	static int answer = -1;
-	const char *term = getenv("TERM"), *no = getenv("NO_COLOR");
-
-	if (answer < 0)
-		answer = isatty(STDOUT_FILENO) && (!no || !*no) && term &&
-			 strcmp(term, "dumb");
-	return answer;
-}
-
-static const char *on(enum style style)
-{
-	static const char *const codes[] = { "", "\033[1m", "\033[2m",
-					     "\033[32m", "\033[31m" };
-
-	return coloured() ? codes[style] : "";
-}
-
-static const char *off(void)
-{
-	return coloured() ? "\033[0m" : "";
-}
 
 static bool unicode(void)
 {
 	return !strcmp(nl_langinfo(CODESET), "UTF-8");
-}
-
-static void put(const char *s)
-{
-	char *clean = text_valid(s, true);
-
-	fputs(clean, stdout);
-	free(clean);
-}
-
-/* "name          value" */
-__attribute__((format(printf, 2, 3))) static void pair(const char *name,
-						       const char *format, ...)
-{
-	va_list args;
-	char *value;
-
-	va_start(args, format);
-	if (vasprintf(&value, format, args) < 0)
-		value = cli_alloc(NULL, SIZE_MAX); /* says so, and exits */
-	va_end(args);
-	printf("%s%-*s%s", on(DIM), NAME_CELLS, name, off());
-	put(value);
-	putchar('\n');
-	free(value);
-}
-
-static void heading(const char *s)
-{
-	fputs(on(BOLD), stdout);
-	put(s);
-	printf("%s\n", off());
-}
-
-/* 123 ms, 12.3 ms, 1.23 ms, 0.123 ms */
-static const char *ms_text(double ms, char buffer[TEXT_SI])
-{
-	snprintf(buffer, TEXT_SI, "%.*f ms",
-		 ms >= 100 ? 0 :
-		 ms >= 10  ? 1 :
-		 ms >= 1   ? 2 :
-			     3,
-		 ms);
-	return buffer;
 }
 
 static double card_ms(const struct cli *cli, uint64_t cycles)
@@ -127,7 +56,7 @@ static void bar(double share)
 	int eighths = (int)(part * BAR_CELLS * 8 + 0.5);
 	int full = eighths / 8, i;
 
-	fputs(on(GREEN), stdout);
+	fputs(text_on(TEXT_GREEN), stdout);
 	if (!unicode())
 		full = (int)(part * BAR_CELLS + 0.5);
 	for (i = 0; i < full; i++)
@@ -136,7 +65,7 @@ static void bar(double share)
 		fputs(parts[eighths % 8], stdout);
 		full++;
 	}
-	printf("%s%*s", off(), BAR_CELLS - full, "");
+	printf("%s%*s", text_off(), BAR_CELLS - full, "");
 }
 
 static void print_class(const struct cli *cli, const struct vgg_top *top,
@@ -144,18 +73,18 @@ static void print_class(const struct cli *cli, const struct vgg_top *top,
 {
 	printf("  %5.1f %%  ", (double)top->probability * 100);
 	bar((double)top->probability);
-	printf("  %s", on(best ? BOLD : PLAIN));
-	put(vgg_model_label(cli->model, top->class_));
-	printf("%s\n", off());
+	printf("  %s", text_on(best ? TEXT_BOLD : TEXT_PLAIN));
+	text_put(vgg_model_label(cli->model, top->class_));
+	printf("%s\n", text_off());
 }
 
 static void print_details(const struct vgg_result *r)
 {
 	char ms[TEXT_SI];
 
-	printf("  %spreprocessing %s, %llu saturated, sha256 %s%s\n", on(DIM),
-	       ms_text(r->preprocess_ms, ms),
-	       (unsigned long long)r->saturations, r->sha256, off());
+	printf("  %spreprocessing %s, %llu saturated, sha256 %s%s\n",
+	       text_on(TEXT_DIM), text_ms(r->preprocess_ms, ms),
+	       (unsigned long long)r->saturations, r->sha256, text_off());
 }
 
 /* All that is known of one image. */
@@ -165,7 +94,7 @@ static void print_block(const struct cli *cli, const struct out_result *r)
 
 	if (run.shown)
 		putchar('\n');
-	put(r->file);
+	text_put(r->file);
 	puts("\n");
 	for (i = 0; i < r->n_top; i++)
 		print_class(cli, &r->top[i], !i);
@@ -198,9 +127,9 @@ static void print_line(const struct cli *cli, const struct out_result *r)
 		run.width = names_width(run.files);
 	pad = run.width - text_width(file);
 	printf("%s%*s  %5.1f %%  %s", file, pad > 0 ? pad : 0, "",
-	       (double)r->top[0].probability * 100, on(BOLD));
-	put(vgg_model_label(cli->model, r->top[0].class_));
-	printf("%s\n", off());
+	       (double)r->top[0].probability * 100, text_on(TEXT_BOLD));
+	text_put(vgg_model_label(cli->model, r->top[0].class_));
+	printf("%s\n", text_off());
 	free(file);
 }
 
@@ -239,8 +168,8 @@ static void print_placement(const struct cli *cli)
 		if (vgg_model_layer(cli->model, i, &l))
 			continue;
 		why = vgg_session_layer_reason(cli->session, i, &card);
-		printf("  %s%s on the %s: %s%s\n", on(DIM), l.name,
-		       card ? "card" : "CPU", why, off());
+		printf("  %s%s on the %s: %s%s\n", text_on(TEXT_DIM), l.name,
+		       card ? "card" : "CPU", why, text_off());
 	}
 }
 
@@ -268,12 +197,12 @@ static void text_run_end(const struct cli *cli)
 	print_device(cli);
 	printf(": ");
 	if (run.shown > 1)
-		printf("%u images, %s, %s each", run.shown, ms_text(run.ms, a),
-		       ms_text(run.ms / run.shown, b));
+		printf("%u images, %s, %s each", run.shown, text_ms(run.ms, a),
+		       text_ms(run.ms / run.shown, b));
 	else
-		printf("%s", ms_text(run.ms, a));
+		printf("%s", text_ms(run.ms, a));
 	if (run.cycles && cli->device_info.clock_khz)
-		printf("; card time %s", ms_text(card_ms(cli, run.cycles), a));
+		printf("; card time %s", text_ms(card_ms(cli, run.cycles), a));
 	putchar('\n');
 }
 
@@ -284,11 +213,12 @@ static void print_memory(const struct vgg_device_info *d)
 {
 	char a[TEXT_SI], b[TEXT_SI];
 
-	pair("memory", "%u MiB on board at %s, %.1f MiB free; %u KiB on chip",
-	     d->local_mib, text_si(d->local_mbps * 1e6, "B/s", a),
-	     (double)d->local_free / (1 << 20), d->onchip_kib);
-	pair("link", "PCIe %u.0 x%u, %s", d->link_gen, d->link_lanes,
-	     text_si(d->link_mbps * 1e6, "B/s", b));
+	text_pair("memory",
+		  "%u MiB on board at %s, %.1f MiB free; %u KiB on chip",
+		  d->local_mib, text_si(d->local_mbps * 1e6, "B/s", a),
+		  (double)d->local_free / (1 << 20), d->onchip_kib);
+	text_pair("link", "PCIe %u.0 x%u, %s", d->link_gen, d->link_lanes,
+		  text_si(d->link_mbps * 1e6, "B/s", b));
 }
 
 /* "PCIe 1.0 x4 now, 2.0 x4 at most; 64 KiB BAR" */
@@ -303,8 +233,8 @@ static void print_bus(const struct vgg_device_info *d)
 			 d->bus_gen, d->bus_lanes, d->bus_max_gen,
 			 d->bus_max_lanes);
 	if (*d->bus)
-		pair("bus", "%s: %s; BAR of %llu KiB", d->bus, link,
-		     (unsigned long long)d->bar_bytes >> 10);
+		text_pair("bus", "%s: %s; BAR of %llu KiB", d->bus, link,
+			  (unsigned long long)d->bar_bytes >> 10);
 }
 
 static void print_driver(const struct vgg_device_info *d)
@@ -314,18 +244,19 @@ static void print_driver(const struct vgg_device_info *d)
 
 	if (d->irq)
 		snprintf(number, sizeof(number), " %u", d->irq);
-	pair("driver", "%s", d->driver);
+	text_pair("driver", "%s", d->driver);
 	print_bus(d);
-	pair("interrupts", "%s%s",
-	     !strcmp(kind, "msi")  ? "MSI" :
-	     !strcmp(kind, "intx") ? "INTx" :
-	     !strcmp(kind, "poll") ? "none, polling" :
-				     "unknown",
-	     strcmp(kind, "poll") ? number : "");
-	pair("jobs", "up to %u under way, by %s; caches are %s", d->queue_depth,
-	     d->submission, d->coherent ? "coherent" : "kept up to date");
+	text_pair("interrupts", "%s%s",
+		  !strcmp(kind, "msi")	? "MSI" :
+		  !strcmp(kind, "intx") ? "INTx" :
+		  !strcmp(kind, "poll") ? "none, polling" :
+					  "unknown",
+		  strcmp(kind, "poll") ? number : "");
+	text_pair("jobs", "up to %u under way, by %s; caches are %s",
+		  d->queue_depth, d->submission,
+		  d->coherent ? "coherent" : "kept up to date");
 	if (d->resets)
-		pair("resets", "%u", d->resets);
+		text_pair("resets", "%u", d->resets);
 }
 
 /* "2 cores (L2 1024 KiB for 2) + 4 in order (L2 512 KiB for 4), neon kernels" */
@@ -349,8 +280,8 @@ static void print_cpu(void)
 						       "cores",
 				       k->l2_kib, k->l2_sharers);
 	}
-	pair("CPU", "%s, %s kernels of %s%s%s", text, c.kernels, c.usable,
-	     *c.disabled ? ", without " : "", c.disabled);
+	text_pair("CPU", "%s, %s kernels of %s%s%s", text, c.kernels, c.usable,
+		  *c.disabled ? ", without " : "", c.disabled);
 }
 
 static void print_capabilities(const struct cli *cli)
@@ -359,28 +290,31 @@ static void print_capabilities(const struct cli *cli)
 	double macs = (double)d->mac_rows * d->mac_cols * d->clock_khz * 1e3;
 	char a[TEXT_SI], b[TEXT_SI];
 
-	printf("%s%-*s%s", on(DIM), NAME_CELLS, "device", off());
+	printf("%s%-*s%s", text_on(TEXT_DIM), TEXT_NAME_CELLS, "device", text_off());
 	print_device(cli);
 	putchar('\n');
 	print_cpu();
 	if (d->kind == VGG_DEVICE_CPU)
 		return;
-	pair("MAC array", "%u x %u at %s: %s", d->mac_rows, d->mac_cols,
-	     text_si(d->clock_khz * 1e3, "Hz", a), text_si(macs, "MAC/s", b));
+	text_pair("MAC array", "%u x %u at %s: %s", d->mac_rows, d->mac_cols,
+		  text_si(d->clock_khz * 1e3, "Hz", a),
+		  text_si(macs, "MAC/s", b));
 	print_memory(d);
-	pair("contexts", "%u", d->contexts);
-	pair("hardware", "%u.%u, firmware ABI %u", d->hw_version >> 16,
-	     d->hw_version & 0xffff, d->fw_abi);
-	pair("temperature", "%.1f C", d->temperature / 1e3);
+	text_pair("contexts", "%u", d->contexts);
+	text_pair("hardware", "%u.%u, firmware ABI %u", d->hw_version >> 16,
+		  d->hw_version & 0xffff, d->fw_abi);
+	text_pair("temperature", "%.1f C", d->temperature / 1e3);
 	if (d->paced)
-		pair("pace", "as the modelled card; %llu jobs late",
-		     (unsigned long long)d->late_jobs);
+		text_pair("pace", "as the modelled card; %llu jobs late",
+			  (unsigned long long)d->late_jobs);
 	if (d->kind == VGG_DEVICE_CARD)
 		print_driver(d);
 	if (cli->verbose)
-		pair("counters", "%llu jobs, %llu cycles, %llu saturations",
-		     (unsigned long long)d->jobs, (unsigned long long)d->cycles,
-		     (unsigned long long)d->saturations);
+		text_pair("counters",
+			  "%llu jobs, %llu cycles, %llu saturations",
+			  (unsigned long long)d->jobs,
+			  (unsigned long long)d->cycles,
+			  (unsigned long long)d->saturations);
 }
 
 static const char *kinds_of_weights(const struct vgg_model_info *m)
@@ -394,26 +328,26 @@ static void print_network(const struct vgg_model_info *m)
 {
 	bool arch = *m->arch && strcmp(m->arch, m->name);
 
-	pair("network", "%s%s%s%s", m->name, arch ? " (" : "",
-	     arch ? m->arch : "", arch ? ")" : "");
-	pair("source", "%s", *m->source ? m->source : "unknown");
+	text_pair("network", "%s%s%s%s", m->name, arch ? " (" : "",
+		  arch ? m->arch : "", arch ? ")" : "");
+	text_pair("source", "%s", *m->source ? m->source : "unknown");
 }
 
 static void print_work(const struct vgg_model_info *m)
 {
 	char a[TEXT_SI], b[TEXT_SI];
 
-	pair("input", "%dx%dx%d", m->input_channels, m->input_height,
-	     m->input_width);
-	pair("classes", "%u", m->classes);
-	pair("work", "%u layers, %s, %s parameters", m->layers,
-	     text_si((double)m->macs, "MAC", a),
-	     text_si((double)m->parameters, "", b));
-	pair("weights", "%s", kinds_of_weights(m));
+	text_pair("input", "%dx%dx%d", m->input_channels, m->input_height,
+		  m->input_width);
+	text_pair("classes", "%u", m->classes);
+	text_pair("work", "%u layers, %s, %s parameters", m->layers,
+		  text_si((double)m->macs, "MAC", a),
+		  text_si((double)m->parameters, "", b));
+	text_pair("weights", "%s", kinds_of_weights(m));
 	if (m->has_int8)
-		pair("calibration", "%s",
-		     m->calibration && *m->calibration ? m->calibration :
-							 "unknown");
+		text_pair("calibration", "%s",
+			  m->calibration && *m->calibration ? m->calibration :
+							      "unknown");
 }
 
 static int floats(char *to, size_t size, const float *values, int n)
@@ -431,13 +365,13 @@ static void print_preprocess(const struct vgg_model_info *m)
 	char mean[64], std[64];
 
 	if (!m->crop) {
-		pair("images", "none: the network takes arrays (--input)");
+		text_pair("images", "none: the network takes arrays (--input)");
 		return;
 	}
 	floats(mean, sizeof(mean), m->mean, m->input_channels);
 	floats(std, sizeof(std), m->std, m->input_channels);
-	pair("images", "resize %d (%s), crop %dx%d, mean %s, std %s", m->resize,
-	     m->interpolation, m->crop, m->crop, mean, std);
+	text_pair("images", "resize %d (%s), crop %dx%d, mean %s, std %s",
+		  m->resize, m->interpolation, m->crop, m->crop, mean, std);
 }
 
 static void print_labels(const struct cli *cli)
@@ -455,7 +389,7 @@ static void print_labels(const struct cli *cli)
 	if (i < n)
 		fprintf(to, " and %u more", n - i);
 	fclose(to);
-	pair("labels", "%s", list);
+	text_pair("labels", "%s", list);
 	free(list);
 }
 
@@ -490,7 +424,7 @@ static void print_layers(const struct cli *cli, const struct out_layer *layers)
 		table_cell(&t, "%s", l->on_card ? "card" : "CPU");
 		table_cell(&t, "%s", l->reason);
 	}
-	table_print(&t, stdout, on(BOLD), off());
+	table_print(&t, stdout, text_on(TEXT_BOLD), text_off());
 }
 
 static void text_info(const struct cli *cli, const struct out_info *info)
@@ -498,12 +432,12 @@ static void text_info(const struct cli *cli, const struct out_info *info)
 	print_capabilities(cli);
 	putchar('\n');
 	if (!info->has_layers)
-		heading("built-in model");
+		text_heading("built-in model");
 	print_network(&cli->model_info);
 	print_work(&cli->model_info);
 	print_preprocess(&cli->model_info);
 	print_labels(cli);
-	pair("placement", "%s", cli_placement(cli));
+	text_pair("placement", "%s", cli_placement(cli));
 	if (!info->has_layers)
 		return;
 	putchar('\n');
@@ -527,26 +461,26 @@ static void print_refused(const struct cli *cli, const struct out_layer *layers)
 	unsigned int i;
 
 	if (!cli->model_info.has_int8) {
-		pair(name, "all layers: there is no integer form");
+		text_pair(name, "all layers: there is no integer form");
 		return;
 	}
 	for (i = 0; i < cli->model_info.layers; i++) {
 		if (!layers[i].info.cpu_reason)
 			continue;
-		pair(name, "%s: %s", layers[i].info.name,
-		     layers[i].info.cpu_reason);
+		text_pair(name, "%s: %s", layers[i].info.name,
+			  layers[i].info.cpu_reason);
 		name = "";
 	}
 	if (*name)
-		pair(name, "none: the card can run all layers");
+		text_pair(name, "none: the card can run all layers");
 }
 
 static void text_import(const struct cli *cli, const struct out_import *m)
 {
 	char bytes[TEXT_SI];
 
-	pair("written", "%s, %s in %.1f s", m->file,
-	     text_si((double)m->bytes, "B", bytes), m->seconds);
+	text_pair("written", "%s, %s in %.1f s", m->file,
+		  text_si((double)m->bytes, "B", bytes), m->seconds);
 	print_network(&cli->model_info);
 	print_work(&cli->model_info);
 	print_preprocess(&cli->model_info);
@@ -569,11 +503,12 @@ static void print_verdict(const struct out_verify *v)
 	if (wrong)
 		printf("%sMISMATCH: card and CPU disagree in %u of %u layers%s"
 		       "\n",
-		       on(RED), wrong, v->count, off());
+		       text_on(TEXT_RED), wrong, v->count, text_off());
 	else if (card)
 		printf("%sOK: card and CPU agree in all %llu bytes of %u "
 		       "layer%s%s\n",
-		       on(GREEN), bytes, card, card == 1 ? "" : "s", off());
+		       text_on(TEXT_GREEN), bytes, card, card == 1 ? "" : "s",
+		       text_off());
 	else
 		puts("OK: nothing ran on a card; int8 was compared with fp32 "
 		     "only");
@@ -588,15 +523,15 @@ static void text_verify(const struct cli *cli, const struct out_verify *v,
 	(void)error;
 	print_device(cli);
 	printf(": ");
-	put(cli->model_info.name);
+	text_put(cli->model_info.name);
 	printf(", ");
-	put(v->input ? v->input : "made-up input");
+	text_put(v->input ? v->input : "made-up input");
 	puts("\n");
 	table_begin(&t, "<layer|<on|>values|<card = CPU|>cosine|>max error|"
 			">saturated");
 	for (i = 0; i < v->count; i++)
 		text_verified(&t, &v->layers[i]);
-	table_print(&t, stdout, on(BOLD), off());
+	table_print(&t, stdout, text_on(TEXT_BOLD), text_off());
 	putchar('\n');
 	print_verdict(v);
 }
@@ -605,17 +540,17 @@ static void text_calibrate(const struct cli *cli,
 			   const struct vgg_calibrate_info *c)
 {
 	(void)cli;
-	pair("layers", "%u shapes measured", c->shapes);
-	pair("CPU", "%.3g ms for all of them; the guess was %.3g ms", c->ms,
-	     c->guessed_ms);
+	text_pair("layers", "%u shapes measured", c->shapes);
+	text_pair("CPU", "%.3g ms for all of them; the guess was %.3g ms",
+		  c->ms, c->guessed_ms);
 	if (c->job_ms > 0)
-		pair("a job",
-		     "%.3g ms of this host's time; takes %.3g ms from "
-		     "the CPU's own work",
-		     c->job_ms, c->submit_ms);
+		text_pair("a job",
+			  "%.3g ms of this host's time; takes %.3g ms from "
+			  "the CPU's own work",
+			  c->job_ms, c->submit_ms);
 	if (*c->link)
-		pair("link", "%s", c->link);
-	pair("kept in", "%s", c->path);
+		text_pair("link", "%s", c->link);
+	text_pair("kept in", "%s", c->path);
 }
 
 /*
@@ -625,7 +560,7 @@ static void text_bench(const struct cli *cli, const struct out_bench *b)
 {
 	char a[TEXT_SI], c[TEXT_SI];
 
-	heading(cli->model_info.name);
+	text_heading(cli->model_info.name);
 	puts(cli_placement(cli));
 	print_device(cli);
 	printf(": %s, %u inference%s after %u to warm up\n\n",
@@ -635,22 +570,22 @@ static void text_bench(const struct cli *cli, const struct out_bench *b)
 		printf("a stream, up to %d in flight; times are from push to "
 		       "pull\n\n",
 		       b->in_flight);
-	pair("min", "%s", ms_text(b->min, a));
-	pair("median", "%s", ms_text(b->median, a));
-	pair("p90", "%s", ms_text(b->p90, a));
-	pair("p99", "%s", ms_text(b->p99, a));
-	pair("max", "%s", ms_text(b->max, a));
-	pair("mean", "%s", ms_text(b->mean, a));
-	pair("rate", "%.4g images/s", b->rate);
+	text_pair("min", "%s", text_ms(b->min, a));
+	text_pair("median", "%s", text_ms(b->median, a));
+	text_pair("p90", "%s", text_ms(b->p90, a));
+	text_pair("p99", "%s", text_ms(b->p99, a));
+	text_pair("max", "%s", text_ms(b->max, a));
+	text_pair("mean", "%s", text_ms(b->mean, a));
+	text_pair("rate", "%.4g images/s", b->rate);
 	if (b->last->card_cycles)
-		pair("card", "%llu cycles: %s at %s",
-		     (unsigned long long)b->last->card_cycles,
-		     ms_text(card_ms(cli, b->last->card_cycles), a),
-		     text_si(cli->device_info.clock_khz * 1e3, "Hz", c));
+		text_pair("card", "%llu cycles: %s at %s",
+			  (unsigned long long)b->last->card_cycles,
+			  text_ms(card_ms(cli, b->last->card_cycles), a),
+			  text_si(cli->device_info.clock_khz * 1e3, "Hz", c));
 	if (cli->verbose)
-		pair("sha256", "%s", b->last->sha256);
+		text_pair("sha256", "%s", b->last->sha256);
 	if (b->steps)
-		text_steps(b, on(BOLD), off());
+		text_steps(b, text_on(TEXT_BOLD), text_off());
 }
 
 /*
@@ -660,116 +595,23 @@ static void text_trace(const struct cli *cli, const struct out_trace *t)
 {
 	char a[TEXT_SI];
 
-	heading(cli->model_info.name);
+	text_heading(cli->model_info.name);
 	puts(cli_placement(cli));
 	print_device(cli);
 	printf(": %u inference%s in %s\n\n", t->info.images,
 	       t->info.images == 1 ? "" : "s",
-	       ms_text((double)(t->info.end - t->info.begin) / 1e6, a));
-	text_busy(&t->info, cli->device_info.kind != VGG_DEVICE_CPU, on(BOLD),
-		  off());
+	       text_ms((double)(t->info.end - t->info.begin) / 1e6, a));
+	text_busy(&t->info, cli->device_info.kind != VGG_DEVICE_CPU,
+		  text_on(TEXT_BOLD), text_off());
 	printf("\n%zu events on %u tracks: ", t->info.events, t->info.tracks);
-	put(t->file);
+	text_put(t->file);
 	putchar('\n');
-}
-
-/*
- * plan
- */
-static const char *bytes_text(uint64_t bytes, char buffer[TEXT_SI])
-{
-	return bytes ? text_si((double)bytes, "B", buffer) : "-";
-}
-
-static void add_planned(struct table *t, const struct out_layer *l,
-			const struct vgg_plan_layer_info *p)
-{
-	bool works = strcmp(p->where, "none") && strcmp(p->where, "tail");
-	char a[TEXT_SI];
-
-	table_cell(t, "%s", l->info.name);
-	table_cell(t, "%s", l->info.kind);
-	table_cell(t, "%s", l->info.out);
-	table_cell(t, "%s",
-		   p->cut		     ? "both" :
-		   !strcmp(p->where, "card") ? "card" :
-		   !strcmp(p->where, "none") ? "-" :
-					       "CPU");
-	table_cell(t, "%s", bytes_text(p->link_bytes, a));
-	table_cell(t, "%s", works ? ms_text(p->ms, a) : "-");
-	table_cell(t, "%s", p->reason);
-}
-
-static void print_latency(const struct cli *cli, const struct out_plan *plan)
-{
-	const struct vgg_plan_info *i = &plan->info;
-	bool card = i->card_ms >= i->cpu_ms;
-	char a[TEXT_SI], b[TEXT_SI], c[TEXT_SI] = "-";
-
-	if (i->all_card_ms > 0)
-		ms_text(i->all_card_ms, c);
-	pair("latency", "%s; all on the card %s, all on the CPU %s",
-	     ms_text(i->ms, a), c, ms_text(i->all_cpu_ms, b));
-	if (!cli->model_info.layers || i->ms <= 0)
-		return;
-	pair("bottleneck",
-	     "the %s, busy %.0f %% of that time (%s %.0f %%); "
-	     "slowest layer %s, %s",
-	     card ? "card" : "CPU",
-	     100 * (card ? i->card_ms : i->cpu_ms) / i->ms,
-	     card ? "CPU" : "card",
-	     100 * (card ? i->cpu_ms : i->card_ms) / i->ms,
-	     plan->layers[i->slowest].info.name,
-	     ms_text(plan->planned[i->slowest].ms, a));
-}
-
-static void print_stream(const struct vgg_plan_info *i)
-{
-	if (i->bound <= 0)
-		return;
-	pair("stages", "%.4g images/s: %s", i->stages_rate, i->stages);
-	pair("whole images", "%.4g images/s, each on one processor%s",
-	     i->images_rate,
-	     i->images_rate > i->stages_rate ? ": the faster way" : "");
-	pair("bound", "%.4g images/s, if all could be shared and nothing moved",
-	     i->bound);
-}
-
-static void text_plan(const struct cli *cli, const struct out_plan *plan)
-{
-	const struct vgg_plan_info *i = &plan->info;
-	char a[TEXT_SI], b[TEXT_SI];
-	struct table t;
-	unsigned int k;
-
-	table_begin(&t, "<layer|<kind|<out|<on|>moved|>time|<why");
-	for (k = 0; k < cli->model_info.layers; k++)
-		add_planned(&t, &plan->layers[k], &plan->planned[k]);
-	table_print(&t, stdout, on(BOLD), off());
-	putchar('\n');
-	pair("machine", "%s", i->machine);
-	pair("card", "%s", i->card ? i->card : "none");
-	pair("placement", "%s", i->summary);
-	print_latency(cli, plan);
-	if (i->card) {
-		pair("on board", "%s of weights, room for %s more",
-		     text_si((double)i->local_used, "B", a),
-		     text_si((double)i->local_free, "B", b));
-		pair("link", "%s an image; %s", bytes_text(i->link_bytes, a),
-		     i->link);
-	}
-	print_stream(i);
-	if (plan->saved)
-		pair("saved", "%s", plan->saved);
-	if (i->guessed)
-		puts("\nTimes of the CPU are guessed from what it can do, not "
-		     "measured.");
 }
 
 static void text_eval(const struct cli *cli, const struct out_eval *e)
 {
-	heading(cli->model_info.name);
-	text_evaluated(e, cli, on(BOLD), off());
+	text_heading(cli->model_info.name);
+	text_evaluated(e, cli, text_on(TEXT_BOLD), text_off());
 }
 
 static void text_error(const struct vgg_error *error)
@@ -793,7 +635,7 @@ const struct out_ops out_text = {
 	.verify = text_verify,
 	.bench = text_bench,
 	.trace = text_trace,
-	.plan = text_plan,
+	.plan = text_planned,
 	.eval = text_eval,
 	.calibrate = text_calibrate,
 	.error = text_error,

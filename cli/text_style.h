@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+/* How results look in a terminal. Colour only there, and not if NO_COLOR is set. */
+#ifndef VGGCTL_TEXT_STYLE_H
+#define VGGCTL_TEXT_STYLE_H
+
+#include "text.h"
+
+enum text_style { TEXT_PLAIN, TEXT_BOLD, TEXT_DIM, TEXT_GREEN, TEXT_RED };
+
+/* What switches a style on, and all off; empty without colour. */
+const char *text_on(enum text_style style);
+const char *text_off(void);
+/* To stdout, as text_valid() has it. */
+void text_put(const char *s);
+/* "name          value" */
+#define TEXT_NAME_CELLS 14
+__attribute__((format(printf, 2, 3))) void text_pair(const char *name,
+						     const char *format, ...);
+void text_heading(const char *s);
+/* 123 ms, 12.3 ms, 1.23 ms, 0.123 ms */
+const char *text_ms(double ms, char buffer[TEXT_SI]);
+
+#endif
