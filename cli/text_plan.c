@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* The text of vggctl plan. */
 #include <stdio.h>
+#include <string.h>
 
 #include "text_style.h"
 #include "text_tables.h"
