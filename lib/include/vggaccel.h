@@ -61,6 +61,7 @@ const char *vgg_version(void);
 	E(ARRAY_FORMAT,	     EBADMSG,	 "damaged or unsupported .npy file") \
 	E(LABELS_FORMAT,     EBADMSG,	 "damaged labels file") \
 	E(CALIBRATION,	     EINVAL,	 "calibration failed") \
+	E(ACCURACY,	     EDOM,	 "int8 is right too seldom") \
 	E(NO_DEVICE,	     ENODEV,	 "no such device") \
 	E(DEVICE_LOST,	     ENXIO,	 "device is gone") \
 	E(DEVICE_FAULT,	     EREMOTEIO,	 "device refused or failed a job") \
@@ -353,20 +354,112 @@ int vgg_model_import(const char *path,
 /* The i-th architecture `import` knows by name, NULL behind the last. */
 const char *vgg_arch_name(unsigned int i);
 
+/*
+ * Quantisation: int8 weights with a scale for each output channel, activations with
+ * one scale and zero point for each tensor, from what they take on over calibration
+ * images; the first and the last layers as well.
+ */
+
+/* How the range of an activation is found. */
+enum vgg_quantize_method {
+	VGG_QUANTIZE_MSE,	/* the least squared error of rounding and clipping */
+	VGG_QUANTIZE_MINMAX,	/* the extremes */
+	VGG_QUANTIZE_PERCENTILE, /* all but a share at each end */
+	VGG_QUANTIZE_ENTROPY,	/* the least divergence of the distributions */
+};
+
+struct vgg_quantize_report;
+
 struct vgg_quantize_options {
 	size_t size;
-	const char *images;	/* folder of calibration images; NULL: synthetic
-				 * images with the statistics of natural ones */
-	unsigned int max_images; /* 0: 64 */
+	const char *images;	/* calibration images, as for vgg_dataset_open(): of
+				 * its training part; NULL: synthetic images with the
+				 * statistics of natural ones */
+	unsigned int max_images; /* spread evenly over the data set; 0: 64 */
 	int threads;		/* 0: all */
 	vgg_progress progress;
 	void *progress_ctx;
+	enum vgg_quantize_method method;
+	double percentile;	/* PERCENTILE: 50 to 100; 0: 99.99 */
+	/* Both are kept only as far as they bring the network's output nearer to
+	 * fp32 on the calibration images; the report tells. */
+	bool equalize;		/* channels of neighbouring layers, by powers of
+				 * two: fp32 stays the same to the bit */
+	bool correct_bias;	/* by the mean error of each output channel */
+	struct vgg_quantize_report **report; /* to be made, and freed by the caller;
+				 * NULL: none, which takes less time */
 };
 
-/* Post-training int8 quantisation: per-channel weights, per-tensor
- * activations. A model imported from a quantised graph keeps its scales. */
+/* Post-training quantisation, in place of an integer form that is there. A model
+ * imported from a quantised graph keeps its scales, and takes no calibration.
+ * MODEL_PRECISION without floating-point weights, CALIBRATION, DATASET_FORMAT,
+ * NO_FILE, INTERRUPTED; errors of vgg_image_load(). After a failure the model may
+ * have no integer form any more. */
 int vgg_model_quantize(struct vgg_model *model,
 		       const struct vgg_quantize_options *options);
+
+/* NULL is allowed. */
+void vgg_quantize_report_free(struct vgg_quantize_report *report);
+
+struct vgg_quantize_info {
+	size_t size;
+	unsigned int images;	/* 0: scales were given */
+	unsigned int distinct;	/* of them; the others are copies */
+	bool synthetic;
+	unsigned int layers, warnings; /* to ask for, see below */
+	/* Over the images, the last integer tensor against fp32: the mean cosine,
+	 * and the signal-to-noise ratio in dB (infinite without noise) of */
+	double cosine, snr;	/* the network as it is now, */
+	double plain_snr;	/* before equalisation, */
+	double equalized_snr;	/* after it, */
+	double corrected_snr;	/* and after bias correction, if they were tried */
+	unsigned int pairs;	/* of layers that equalisation changed, */
+	bool equalized;		/* and whether that was kept */
+	unsigned int corrected;	/* layers that keep corrected biases */
+};
+int vgg_quantize_report_info(const struct vgg_quantize_report *report,
+			     struct vgg_quantize_info *info);
+
+/* Of an integer layer, over the calibration images. */
+struct vgg_quantize_layer {
+	size_t size;
+	unsigned int layer;	/* of the model */
+	const char *name;	/* lives as long as the model */
+	double lo, hi;		/* that int8 represents */
+	double min, max;	/* that fp32 takes on */
+	float scale;
+	int zero;
+	double clipped;		/* share of fp32's values beyond the range, 0..1 */
+	unsigned int channels, dead; /* dead: never changes */
+	double spread;		/* max - min of the tensor by that of its median
+				 * channel: of how many parts of the range that one
+				 * uses one */
+	/* int8 against fp32, as above: of this layer alone, from fp32's input
+	 * rounded to int8; and of all layers up to it. */
+	double cosine_alone, snr_alone, cosine, snr;
+};
+int vgg_quantize_report_layer(const struct vgg_quantize_report *report,
+			      unsigned int i, struct vgg_quantize_layer *layer);
+
+/*
+ * What is likely to cost accuracy. Names:
+ * SYNTHETIC_IMAGES, FEW_IMAGES (fewer than 32 different ones), ALIKE_IMAGES,
+ * OUT_OF_DOMAIN (far from what mean and deviation of the preprocessing say),
+ * DEAD_CHANNELS, SATURATION, UNEQUAL_CHANNELS (equalisation would help),
+ * NO_GAIN (equalisation or bias correction made it worse and was taken back).
+ */
+struct vgg_quantize_warning {
+	size_t size;
+	const char *name;	/* constant */
+	char where[128], what[384], next_step[256];
+};
+int vgg_quantize_report_warning(const struct vgg_quantize_report *report,
+				unsigned int i,
+				struct vgg_quantize_warning *warning);
+/* Which image of the data set's training part was the i-th; BAD_ARGUMENT beyond
+ * the last, and for synthetic ones. */
+int vgg_quantize_report_image(const struct vgg_quantize_report *report,
+			      unsigned int i, size_t *image);
 
 enum vgg_keep { VGG_KEEP_FP32, VGG_KEEP_FP16, VGG_KEEP_NONE };
 

@@ -38,24 +38,6 @@ static bool identity(const struct vgg_layer *l)
 	}
 }
 
-/* A blob that may be changed in place. */
-static float *writable(struct vgg_blob *b)
-{
-	float *copy;
-
-	if (b->owned)
-		return (float *)b->data;
-	copy = malloc(b->count * sizeof(*copy));
-	if (!copy) {
-		vgg_fail_memory("folded weights");
-		return NULL;
-	}
-	memcpy(copy, b->data, b->count * sizeof(*copy));
-	b->data = copy;
-	b->owned = true;
-	return copy;
-}
-
 /*
  * Convolution, then scale and shift, nothing in between: into weights and bias.
  */
@@ -64,13 +46,13 @@ static int scale_weights(struct vgg_layer *conv, const struct vgg_layer *bn)
 	size_t n = bn->scale.count, taps = conv->weight.count / n, c, t;
 	const float *scale = vgg_blob_f32(&bn->scale);
 	const float *shift = vgg_blob_f32(&bn->shift);
-	float *w = writable(&conv->weight), *bias, *ws = NULL;
+	float *w = vgg_blob_own_f32(&conv->weight), *bias, *ws = NULL;
 
 	if (!conv->bias.data && !vgg_blob_alloc(&conv->bias, VGG_F32, n))
 		return -ENOMEM;
-	bias = writable(&conv->bias);
+	bias = vgg_blob_own_f32(&conv->bias);
 	if (conv->weight_scale.data)
-		ws = writable(&conv->weight_scale);
+		ws = vgg_blob_own_f32(&conv->weight_scale);
 	if (!w || !bias || (conv->weight_scale.data && !ws))
 		return -ENOMEM;
 	for (c = 0; c < n; c++) {
@@ -88,7 +70,8 @@ static int scale_scale(struct vgg_layer *a, const struct vgg_layer *b)
 {
 	const float *scale = vgg_blob_f32(&b->scale);
 	const float *shift = vgg_blob_f32(&b->shift);
-	float *s = writable(&a->scale), *t = writable(&a->shift);
+	float *s = vgg_blob_own_f32(&a->scale),
+	      *t = vgg_blob_own_f32(&a->shift);
 	size_t c;
 
 	if (!s || !t)

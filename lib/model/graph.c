@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kernels/kernels.h"
 #include "model/graph.h"
 #include "util/error.h"
 #include "util/labels.h"
@@ -98,6 +99,29 @@ void vgg_blob_free(struct vgg_blob *b)
 	if (b->owned)
 		free((void *)b->data);
 	*b = (struct vgg_blob){ 0 };
+}
+
+float *vgg_blob_own_f32(struct vgg_blob *b)
+{
+	const uint16_t *half = b->data;
+	float *copy;
+	size_t i;
+
+	if (b->owned && b->dtype == VGG_F32)
+		return (float *)b->data;
+	copy = malloc((b->count ? b->count : 1) * sizeof(*copy));
+	if (!copy) {
+		vgg_fail_memory("a network's weights");
+		return NULL;
+	}
+	if (b->dtype == VGG_F32)
+		memcpy(copy, b->data, b->count * sizeof(*copy));
+	for (i = 0; b->dtype == VGG_F16 && i < b->count; i++)
+		copy[i] = vgg_half_to_float(half[i]);
+	if (b->owned)
+		free((void *)b->data);
+	*b = (struct vgg_blob){ copy, b->count, VGG_F32, true };
+	return copy;
 }
 
 const char *vgg_op_name(enum vgg_op op)

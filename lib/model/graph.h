@@ -74,6 +74,9 @@ struct vgg_blob {
 /* Zeroed and owned; NULL (and the error set) without memory. */
 void *vgg_blob_alloc(struct vgg_blob *b, enum vgg_dtype dtype, size_t count);
 void vgg_blob_free(struct vgg_blob *b);
+/* An F32 or F16 blob that may be changed in place, as floats; NULL (and the error
+ * set) without memory. */
+float *vgg_blob_own_f32(struct vgg_blob *b);
 /* For F32 blobs. */
 static inline const float *vgg_blob_f32(const struct vgg_blob *b)
 {

@@ -27,9 +27,9 @@
 #include <string.h>
 
 #include "kernels/kernels.h"
-#include "model/calibrate.h"
 #include "model/card_limits.h"
 #include "model/quantize.h"
+#include "quant/calibrate.h"
 #include "util/error.h"
 
 /* The known error of each channel of a tensor, in real units; all 0 mostly, and
@@ -41,7 +41,7 @@ struct residue {
 
 struct context {
 	struct vgg_model *model;
-	const struct vgg_range *ranges;
+	const struct vgg_calibration *calibration;
 	struct residue residue; /* of the current layer's input */
 };
 
@@ -139,10 +139,6 @@ static double largest(const struct filter *f)
 	return top;
 }
 
-/* The accumulator must not overflow: |bias| and the sum of |w| * 128 together
- * stay below 2^31. */
-#define ACC_MAX 2147483647.0
-
 /* Rounds the filter with scale ws; returns the sum of |q|. */
 static int64_t round_filter(const struct filter *f, double ws, int64_t *sum)
 {
@@ -183,7 +179,7 @@ static double quantize_filter(const struct filter *f, double sx, int zx,
 		magnitude = round_filter(f, ws, &sum);
 		bias = floor(f->bias / (sx * ws) + 0.5) -
 		       (double)zx * (double)sum;
-		if (fabs(bias) + 128.0 * (double)magnitude < ACC_MAX)
+		if (fabs(bias) + 128.0 * (double)magnitude < VGG_ACC_MAX)
 			break;
 	}
 	p->bias = (int32_t)bias;
@@ -416,7 +412,7 @@ static int quantize_layer(struct context *c, unsigned int i)
 		l->out_q = *in;
 		l->out_q.pinned = pinned;
 	} else if (!l->out_q.known) {
-		l->out_q = vgg_quant_of(c->ranges[i + 1]);
+		l->out_q = vgg_quant_of(c->calibration->tensors[i + 1].range);
 	}
 	err = quantizers[l->op](c, l, in);
 	l->quantized = !err;
@@ -442,11 +438,10 @@ static int find_prefix(const struct vgg_model *m, unsigned int *count)
 	return 0;
 }
 
-/* What would fail later, before anything is changed. */
-static int check_source(struct vgg_model *m, unsigned int *prefix)
+int vgg_quantize_check(struct vgg_model *m)
 {
-	unsigned int before = m->integer_layers, i;
-	int err = find_prefix(m, prefix);
+	unsigned int before = m->integer_layers, prefix, i;
+	int err = find_prefix(m, &prefix);
 
 	for (i = 0; !err && i < m->count; i++)
 		if (m->layers[i].op == VGG_OP_CONV && !m->layers[i].weight.data)
@@ -456,13 +451,13 @@ static int check_source(struct vgg_model *m, unsigned int *prefix)
 				       "quantise");
 	if (err)
 		return err;
-	m->integer_layers = *prefix;
+	m->integer_layers = prefix;
 	err = vgg_model_check_tail(m);
 	m->integer_layers = before;
 	return err;
 }
 
-static void forget(struct vgg_model *m)
+void vgg_quantize_forget(struct vgg_model *m)
 {
 	unsigned int i;
 
@@ -482,50 +477,32 @@ static void forget(struct vgg_model *m)
 	}
 }
 
-/* True if the imported graph fixes all scales: no calibration is needed. */
-static bool all_pinned(const struct vgg_model *m, unsigned int prefix)
+bool vgg_quantize_is_given(const struct vgg_model *m)
 {
 	bool known = m->in_q.pinned;
 	unsigned int i;
 
-	for (i = 0; known && i < prefix; i++)
+	for (i = 0; known && i < m->count && quantizers[m->layers[i].op]; i++)
 		known = m->layers[i].out_q.pinned || keeps_scale(&m->layers[i]);
 	return known;
 }
 
-int vgg_model_quantize(struct vgg_model *m,
-		       const struct vgg_quantize_options *options)
+int vgg_quantize_layers(struct vgg_model *m,
+			const struct vgg_calibration *calibration)
 {
-	struct vgg_quantize_options o = VGG_INIT(o);
-	struct context c = { .model = m };
-	struct vgg_range *ranges;
+	struct context c = { .model = m, .calibration = calibration };
 	unsigned int prefix, i;
-	int err;
+	int err = find_prefix(m, &prefix);
 
-	if (options && vgg_check_struct(options->size, "quantize options"))
-		return -EINVAL;
-	if (options)
-		memcpy(&o, options,
-		       options->size < sizeof(o) ? options->size : sizeof(o));
-	err = check_source(m, &prefix);
-	if (err)
-		return err;
-	forget(m);
-	ranges = calloc(m->count + 1, sizeof(*ranges));
-	if (!ranges)
-		return vgg_fail_memory("quantisation");
-	if (!all_pinned(m, prefix))
-		err = vgg_find_ranges(m, &o, ranges);
-	c.ranges = ranges;
-	if (!m->in_q.pinned)
-		m->in_q = vgg_quant_of(ranges[0]);
+	vgg_quantize_forget(m);
+	if (!err && !m->in_q.pinned)
+		m->in_q = vgg_quant_of(calibration->tensors[0].range);
 	for (i = 0; !err && i < prefix; i++)
 		err = quantize_layer(&c, i);
 	if (!err)
 		m->integer_layers = prefix;
 	else
-		forget(m);
+		vgg_quantize_forget(m);
 	no_residue(&c.residue);
-	free(ranges);
 	return err;
 }

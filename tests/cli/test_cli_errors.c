@@ -290,7 +290,7 @@ TEST(imports)
 		  { RANDOM "-o @o.st --labels @two.txt",
 		    "2 labels for 10 classes", "/two.txt" } },
 		{ "NO_FILE", { RANDOM "-o @o.st --calib @none", "", "/none" } },
-		{ "CALIBRATION",
+		{ "DATASET_FORMAT",
 		  { RANDOM "-o @o.st --calib @nothing", "", "/nothing" } },
 		{ "NO_FILE",
 		  { RANDOM "-o @none/o.st --calib @img", "No such file",

@@ -5,7 +5,7 @@
 #include <math.h>
 #include <unistd.h>
 
-#include "model/calibrate.h"
+#include "quant/calibrate.h"
 #include "model/quantize.h"
 #include "net.h"
 #include "run/f32.h"
@@ -501,7 +501,7 @@ TEST(calibration_folders_are_checked)
 	o.images = "/nonexistent";
 	EXPECT_EQ(-ENOENT, vgg_model_quantize(m, &o));
 	o.images = test_tmpdir();
-	EXPECT_EQ(-EINVAL, vgg_model_quantize(m, &o));
+	EXPECT_EQ(-EBADMSG, vgg_model_quantize(m, &o));
 	EXPECT_CONTAINS(vgg_error_last()->what, "no images");
 	write_all(path_of("bad.png"), (const uint8_t *)"not a PNG", 9);
 	EXPECT_EQ(-EBADMSG, vgg_model_quantize(m, &o));

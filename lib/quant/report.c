@@ -1,0 +1,361 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The report and its warnings. Each warning names what is wrong, where, and the next
+ * step; there is one of a kind at most, which tells of the worst layer.
+ */
+#include <errno.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "plan/plan.h"
+#include "quant/equalize.h"
+#include "quant/report.h"
+#include "util/error.h"
+
+/* A layer is worth a warning from so many on: */
+#define DEAD_SHARE (1.0 / 16) /* of its channels */
+#define CLIPPED_SHARE 0.01    /* of its values */
+/* The median channel has 4 of 8 bits left. */
+#define UNEQUAL 16.0
+
+struct vgg_quantize_report *vgg_report_new(void)
+{
+	struct vgg_quantize_report *r = calloc(1, sizeof(*r));
+
+	if (r)
+		r->info.size = sizeof(r->info);
+	else
+		vgg_fail_memory("a report");
+	return r;
+}
+
+void vgg_quantize_report_free(struct vgg_quantize_report *r)
+{
+	if (!r)
+		return;
+	free(r->layers);
+	free(r->images);
+	free(r);
+}
+
+__attribute__((format(printf, 5, 6))) static void
+warn(struct vgg_quantize_report *r, const char *name, const char *where,
+     const char *next_step, const char *format, ...)
+{
+	struct vgg_quantize_warning *w = &r->warnings[r->info.warnings];
+	va_list args;
+
+	if (r->info.warnings == VGG_WARNINGS_MAX)
+		return;
+	r->info.warnings++;
+	w->size = sizeof(*w);
+	w->name = name;
+	snprintf(w->where, sizeof(w->where), "%s", where);
+	snprintf(w->next_step, sizeof(w->next_step), "%s", next_step);
+	va_start(args, format);
+	vsnprintf(w->what, sizeof(w->what), format, args);
+	va_end(args);
+}
+
+/*
+ * Layers.
+ */
+static int by_value(const void *a, const void *b)
+{
+	float x = *(const float *)a, y = *(const float *)b;
+
+	return (x > y) - (x < y);
+}
+
+static int count_channels(const struct vgg_activation *a,
+			  struct vgg_quantize_layer *l)
+{
+	float *extent = malloc(a->channels * sizeof(*extent)), median;
+	size_t c, n = 0;
+
+	if (!extent)
+		return vgg_fail_memory("a report");
+	for (c = 0; c < a->channels; c++) {
+		struct vgg_range r = a->channel[c];
+
+		if (r.hi > r.lo)
+			extent[n++] = fmaxf(r.hi, 0) - fminf(r.lo, 0);
+	}
+	l->channels = (unsigned int)a->channels;
+	l->dead = (unsigned int)(a->channels - n);
+	if (n)
+		qsort(extent, n, sizeof(*extent), by_value);
+	median = n ? extent[n / 2] : 0;
+	l->spread = median > 0 ?
+			    ((double)a->extremes.hi - (double)a->extremes.lo) /
+				    (double)median :
+			    1;
+	free(extent);
+	return 0;
+}
+
+static void describe(const struct vgg_model *m, unsigned int i,
+		     struct vgg_quantize_layer *l)
+{
+	const struct vgg_quant *q = &m->layers[i].out_q;
+
+	*l = (struct vgg_quantize_layer){
+		.size = sizeof(*l),
+		.layer = i,
+		.name = m->layers[i].name,
+		.lo = (-128 - q->zero) * (double)q->scale,
+		.hi = (127 - q->zero) * (double)q->scale,
+		.scale = q->scale,
+		.zero = q->zero,
+	};
+}
+
+static int fill_layer(const struct vgg_model *m, unsigned int i,
+		      const struct vgg_activation *a,
+		      const struct vgg_deviation *d,
+		      struct vgg_quantize_layer *l)
+{
+	describe(m, i, l);
+	l->min = (double)a->extremes.lo;
+	l->max = (double)a->extremes.hi;
+	l->clipped = d->count ? (double)d->clipped / (double)d->count : 0;
+	l->cosine = d->all.cosine;
+	l->cosine_alone = d->alone.cosine;
+	l->snr = vgg_distance_snr(&d->all);
+	l->snr_alone = vgg_distance_snr(&d->alone);
+	return count_channels(a, l);
+}
+
+static int new_layers(struct vgg_quantize_report *r, const struct vgg_model *m)
+{
+	r->layers = calloc(m->integer_layers, sizeof(*r->layers));
+	return r->layers ? 0 : vgg_fail_memory("a report");
+}
+
+/*
+ * Warnings.
+ */
+static void warn_of_images(struct vgg_quantize_report *r,
+			   const struct vgg_samples *s,
+			   const struct vgg_look *look)
+{
+	const struct vgg_model *m = s->model;
+	char what[384];
+
+	if (!s->set) {
+		warn(r, "SYNTHETIC_IMAGES", m->name ? m->name : "",
+		     "name typical images with --calib",
+		     "made-up images were used to calibrate with, which costs "
+		     "accuracy");
+		return;
+	}
+	if (vgg_look_few(look, what, sizeof(what)))
+		warn(r, "FEW_IMAGES", "calibration images",
+		     "take some tens of typical images, 64 or more", "%s",
+		     what);
+	if (vgg_look_alike(look, what, sizeof(what)))
+		warn(r, "ALIKE_IMAGES", "calibration images",
+		     "take images of all kinds that the network will see", "%s",
+		     what);
+	if (vgg_look_foreign(look, &m->preprocess, what, sizeof(what)))
+		warn(r, "OUT_OF_DOMAIN", "calibration images",
+		     "take images like those that the network was trained "
+		     "with, and check mean and deviation of the preprocessing",
+		     "%s", what);
+}
+
+static void warn_of_dead(struct vgg_quantize_report *r)
+{
+	const struct vgg_quantize_layer *worst = NULL, *l;
+	unsigned int i, layers = 0;
+
+	for (i = 0; i < r->info.layers; i++) {
+		l = &r->layers[i];
+		if (l->dead < DEAD_SHARE * l->channels || !l->dead)
+			continue;
+		layers++;
+		if (!worst || (double)l->dead / l->channels >
+				      (double)worst->dead / worst->channels)
+			worst = l;
+	}
+	if (worst)
+		warn(r, "DEAD_CHANNELS", worst->name,
+		     "take more images; if it stays, the network was trained "
+		     "badly or its weights were damaged",
+		     "%u of %u channels have the same value for all images "
+		     "(layers with many such: %u)",
+		     worst->dead, worst->channels, layers);
+}
+
+static void warn_of_saturation(struct vgg_quantize_report *r)
+{
+	const struct vgg_quantize_layer *worst = NULL, *l;
+	unsigned int i, layers = 0;
+
+	for (i = 0; i < r->info.layers; i++) {
+		l = &r->layers[i];
+		if (l->clipped <= CLIPPED_SHARE)
+			continue;
+		layers++;
+		if (!worst || l->clipped > worst->clipped)
+			worst = l;
+	}
+	if (worst)
+		warn(r, "SATURATION", worst->name,
+		     "use another --method (minmax clips nothing)",
+		     "%.1f %% of the values are beyond the range of int8 (%g "
+		     "to %g; layers with many such: %u)",
+		     100 * worst->clipped, worst->lo, worst->hi, layers);
+}
+
+static void warn_of_unequal(struct vgg_quantize_report *r,
+			    const struct vgg_model *m)
+{
+	const struct vgg_quantize_layer *worst = NULL, *l;
+	unsigned int i;
+
+	for (i = 0; i < r->info.layers; i++) {
+		l = &r->layers[i];
+		if (l->spread > UNEQUAL && vgg_equalize_partner(m, l->layer) &&
+		    (!worst || l->spread > worst->spread))
+			worst = l;
+	}
+	/* What equalisation couldn't or shouldn't change, it needs no advice on. */
+	if (worst && !(r->info.equalized_snr || r->info.pairs))
+		warn(r, "UNEQUAL_CHANNELS", worst->name, "add --equalize",
+		     "channels differ so much that half of them use less than "
+		     "one part in %.0f of the range",
+		     floor(worst->spread));
+}
+
+static void warn_of_no_gain(struct vgg_quantize_report *r)
+{
+	const struct vgg_quantize_info *i = &r->info;
+
+	if (i->pairs && !i->equalized)
+		warn(r, "NO_GAIN", "equalisation", "leave out --equalize",
+		     "it was taken back: the output's signal-to-noise ratio "
+		     "would fall from %.1f to %.1f dB",
+		     i->plain_snr, i->equalized_snr);
+	if (i->corrected_snr != 0 && !i->corrected)
+		warn(r, "NO_GAIN", "bias correction",
+		     "leave out --bias-correction",
+		     "it was taken back: in no layer did it bring the output "
+		     "nearer to fp32");
+}
+
+static int list_images(struct vgg_quantize_report *r,
+		       const struct vgg_samples *s)
+{
+	unsigned int i;
+
+	r->info.images = s->count;
+	r->info.synthetic = !s->set;
+	if (!s->set)
+		return 0;
+	r->images = malloc(s->count * sizeof(*r->images));
+	if (!r->images)
+		return vgg_fail_memory("a report");
+	for (i = 0; i < s->count; i++)
+		r->images[i] = vgg_samples_place(vgg_dataset_count(s->set),
+						 s->count, i);
+	return 0;
+}
+
+int vgg_report_fill(struct vgg_quantize_report *r, struct vgg_samples *s,
+		    const struct vgg_calibration *c,
+		    const struct vgg_deviation *d)
+{
+	const struct vgg_model *m = s->model;
+	struct vgg_look look;
+	unsigned int i;
+	int err = new_layers(r, m);
+
+	if (!err)
+		err = list_images(r, s);
+	if (!err)
+		err = vgg_look_at(s, &look);
+	for (i = 0; !err && i < m->integer_layers; i++)
+		if (!vgg_layer_is_free(&m->layers[i]))
+			err = fill_layer(m, i, &c->tensors[i + 1], &d[i],
+					 &r->layers[r->info.layers++]);
+	if (err)
+		return err;
+	r->info.distinct = look.distinct;
+	r->info.cosine = d[m->integer_layers - 1].all.cosine;
+	r->info.snr = vgg_distance_snr(&d[m->integer_layers - 1].all);
+	warn_of_images(r, s, &look);
+	warn_of_dead(r);
+	warn_of_saturation(r);
+	warn_of_unequal(r, m);
+	warn_of_no_gain(r);
+	return 0;
+}
+
+int vgg_report_fill_given(struct vgg_quantize_report *r,
+			  const struct vgg_model *m)
+{
+	unsigned int i;
+	int err = new_layers(r, m);
+
+	for (i = 0; !err && i < m->integer_layers; i++)
+		if (!vgg_layer_is_free(&m->layers[i]))
+			describe(m, i, &r->layers[r->info.layers++]);
+	return err;
+}
+
+/*
+ * Asking. Callers compiled against an older, shorter struct get what fits it.
+ */
+static int give(void *to, const void *from, size_t bytes)
+{
+	size_t size;
+
+	memcpy(&size, to, sizeof(size));
+	if (vgg_check_struct(size, "report"))
+		return -EINVAL;
+	memcpy(to, from, size < bytes ? size : bytes);
+	memcpy(to, &size, sizeof(size));
+	return 0;
+}
+
+static int none(const char *what, unsigned int i, unsigned int of)
+{
+	return vgg_fail(BAD_ARGUMENT, "report", NULL, "%s %u of %u", what, i,
+			of);
+}
+
+int vgg_quantize_report_info(const struct vgg_quantize_report *r,
+			     struct vgg_quantize_info *info)
+{
+	return give(info, &r->info, sizeof(r->info));
+}
+
+int vgg_quantize_report_layer(const struct vgg_quantize_report *r,
+			      unsigned int i, struct vgg_quantize_layer *layer)
+{
+	if (i >= r->info.layers)
+		return none("layer", i, r->info.layers);
+	return give(layer, &r->layers[i], sizeof(*r->layers));
+}
+
+int vgg_quantize_report_warning(const struct vgg_quantize_report *r,
+				unsigned int i,
+				struct vgg_quantize_warning *warning)
+{
+	if (i >= r->info.warnings)
+		return none("warning", i, r->info.warnings);
+	return give(warning, &r->warnings[i], sizeof(*r->warnings));
+}
+
+int vgg_quantize_report_image(const struct vgg_quantize_report *r,
+			      unsigned int i, size_t *image)
+{
+	if (!r->images || i >= r->info.images)
+		return none("image", i, r->images ? r->info.images : 0);
+	*image = r->images[i];
+	return 0;
+}
