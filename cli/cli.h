@@ -47,7 +47,7 @@ struct verb {
 };
 
 extern const struct verb verb_run, verb_info, verb_import, verb_verify,
-	verb_eval, verb_bench, verb_trace, verb_plan, verb_calibrate,
+	verb_quantize, verb_eval, verb_bench, verb_trace, verb_plan, verb_calibrate,
 	verb_completion;
 /* Ends with NULL; the hidden ones come last, behind another NULL. */
 extern const struct verb *const verbs[];
@@ -138,6 +138,7 @@ struct vgg_error cli_error(int err);
 int cli_exit_status(const struct vgg_error *error);
 /* Tells stderr; returns the exit status. */
 int cli_say(const struct vgg_error *error);
+void cli_warn(const struct vgg_quantize_warning *warning);
 /* Tells stderr what is worth knowing, though nothing failed. */
 void cli_note(const char *text);
 /* Tells stderr and, with --json, stdout; returns the exit status. */

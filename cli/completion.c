@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "cli.h"
+#include "quant_options.h"
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
@@ -92,6 +93,8 @@ static int completion_main(struct cli *cli, int argc, char **argv)
 	print_values("split", split_names);
 	print_values("precision", precision_names);
 	print_values("machine", machine_names);
+	print_values("method", method_names);
+	print_values("keep", keep_names);
 	puts("\t--arch) COMPREPLY=($(compgen -W \"$(\"$1\" import "
 	     "--list-archs)\" -- \"$word\")); return ;;\n"
 	     "\tesac\n"

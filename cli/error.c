@@ -4,12 +4,15 @@
  *
  *	vggctl: cat.gif: is a GIF image [IMAGE_UNSUPPORTED]
  *	  hint: convert it to JPEG or PNG
+ *
+ * and warnings in the same.
  */
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli.h"
 #include "out.h"
@@ -70,21 +73,35 @@ int cli_exit_status(const struct vgg_error *error)
 	}
 }
 
-int cli_say(const struct vgg_error *error)
+static void say(const char *kind, const char *name, const char *where,
+		const char *what, const char *next_step)
 {
-	char *where = text_valid(error->where, true);
-	char *what = text_valid(error->what, true);
-	char *next = text_valid(error->next_step, true);
+	char *at = text_valid(where, true);
+	char *fact = text_valid(what, true);
+	char *next = text_valid(next_step, true);
 
 	cli_progress_clear();
-	fprintf(stderr, "vggctl: %s%s%s [%s]\n", where, *where ? ": " : "",
-		what, error->name);
+	fprintf(stderr, "vggctl: %s%s%s%s [%s]\n", kind, at, *at ? ": " : "",
+		fact, name);
 	if (*next)
 		fprintf(stderr, "  hint: %s\n", next);
-	free(where);
-	free(what);
+	free(at);
+	free(fact);
 	free(next);
+}
+
+int cli_say(const struct vgg_error *error)
+{
+	say("", error->name, error->where, error->what, error->next_step);
 	return cli_exit_status(error);
+}
+
+void cli_warn(const struct vgg_quantize_warning *w)
+{
+	bool colour = isatty(STDERR_FILENO) && !getenv("NO_COLOR");
+
+	say(colour ? "\033[1;31mWARNING:\033[0m " : "WARNING: ", w->name,
+	    w->where, w->what, w->next_step);
 }
 
 void cli_note(const char *text)

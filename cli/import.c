@@ -8,6 +8,7 @@
 #include "cli.h"
 #include "layers.h"
 #include "out.h"
+#include "quant_options.h"
 
 #define CHANNELS_LIMIT 4
 #define RESIZE_LIMIT 65535
@@ -16,17 +17,15 @@ struct import {
 	struct cli *cli; /* first, see cli.h */
 	const char *source, *output;
 	struct vgg_import_options o;
-	struct vgg_quantize_options q;
-	enum vgg_keep keep;
+	struct quant_arguments q;
+	struct vgg_quantize_report *report;
 	bool no_quantize, list_archs;
 	float mean[CHANNELS_LIMIT], std[CHANNELS_LIMIT];
 	int n_mean, n_std;
 };
 
 enum {
-	KEY_CALIB = 0x200,
-	KEY_LABELS,
-	KEY_KEEP,
+	KEY_LABELS = 0x200,
 	KEY_NO_QUANTIZE,
 	KEY_NAME,
 	KEY_RESIZE,
@@ -37,7 +36,6 @@ enum {
 	KEY_LIST,
 };
 
-static const char *const keep_names[] = { "fp32", "fp16", "none", NULL };
 static const char *const interpolations[] = { "bilinear", "bicubic", NULL };
 
 static const struct argp_option options[] = {
@@ -59,15 +57,7 @@ static const struct argp_option options[] = {
 	  "default: ImageNet's, if there are 1000 classes",
 	  0 },
 	OPTION_THREADS,
-	{ NULL, 0, NULL, 0, "Quantisation:", 1 },
-	{ "calib", KEY_CALIB, "FOLDER", 0,
-	  "Images to calibrate with; "
-	  "default: made-up ones",
-	  1 },
-	{ "keep", KEY_KEEP, "KIND", 0,
-	  "Floating-point weights to keep beside "
-	  "the int8 ones: fp32, fp16 or none; default: fp32",
-	  1 },
+	OPTIONS_QUANTIZE(1),
 	{ "no-quantize", KEY_NO_QUANTIZE, NULL, 0,
 	  "Keep the network in "
 	  "floating point, for the CPU only",
@@ -108,9 +98,11 @@ static void check_arguments(struct argp_state *state, const struct import *m)
 				"--random-weights SEED");
 	if (!m->output)
 		arg_fail(state, "--output is missing: name the file to write");
-	if (m->no_quantize && m->q.images)
-		arg_fail(state, "--calib is of no use with --no-quantize");
-	if (m->no_quantize && m->keep == VGG_KEEP_NONE)
+	if (m->no_quantize && m->q.given)
+		arg_fail(state, "%s is of no use with --no-quantize",
+			 m->q.given);
+	quant_check(&m->q, state);
+	if (m->no_quantize && m->q.keep == VGG_KEEP_NONE)
 		arg_fail(state, "--keep none and --no-quantize leave no "
 				"weights");
 }
@@ -150,22 +142,16 @@ static bool parse_quantize(int key, char *arg, struct argp_state *state)
 	struct import *m = state->input;
 
 	switch (key) {
-	case KEY_CALIB:
-		m->q.images = arg;
-		return true;
-	case KEY_KEEP:
-		m->keep = (enum vgg_keep)arg_choice(state, "--keep", arg,
-						    keep_names);
-		return true;
 	case KEY_NO_QUANTIZE:
 		m->no_quantize = true;
 		return true;
 	case 't':
-		m->q.threads =
+		m->q.o.threads =
 			arg_number(state, "--threads", arg, 0, THREADS_LIMIT);
 		return true;
 	default:
-		return parse_preprocess(key, arg, state);
+		return quant_parse(&m->q, key, arg, state) ||
+		       parse_preprocess(key, arg, state);
 	}
 }
 
@@ -268,15 +254,13 @@ static int load(struct import *m)
 	return err ? err : check_channels(m, "--std", m->n_std);
 }
 
+/* Random weights need no warning of what their accuracy is like. */
 static int quantize(struct import *m)
 {
-	int err;
-
 	if (m->no_quantize)
 		return 0;
-	err = vgg_model_quantize(m->cli->model, &m->q);
-	cli_progress_clear();
-	return err ? err : cli_describe_model(m->cli);
+	return quant_run(m->cli, &m->q,
+			 m->o.random_weights ? NULL : &m->report);
 }
 
 static double now_s(void)
@@ -297,7 +281,7 @@ static int show(const struct import *m, double start)
 	if (err)
 		return err;
 	/* What is told is the file, not what was in memory. */
-	if (m->keep == VGG_KEEP_NONE)
+	if (m->q.keep == VGG_KEEP_NONE)
 		m->cli->model_info.has_fp32 = false;
 	if (!stat(m->output, &st))
 		out.bytes = (uint64_t)st.st_size;
@@ -318,9 +302,12 @@ static int import_all(struct import *m)
 	if (!err)
 		err = quantize(m);
 	if (!err)
-		err = vgg_model_save(m->cli->model, m->output, m->keep);
+		err = vgg_model_save(m->cli->model, m->output, m->q.keep);
 	if (!err)
 		err = show(m, start);
+	if (!err)
+		quant_warn(m->report);
+	vgg_quantize_report_free(m->report);
 	return err ? cli_report_last(m->cli, err) : EXIT_OK;
 }
 
@@ -329,7 +316,7 @@ static int import_main(struct cli *cli, int argc, char **argv)
 	struct import m = {
 		.cli = cli,
 		.o = { .size = sizeof(m.o), .progress = cli_progress },
-		.q = { .size = sizeof(m.q), .progress = cli_progress },
+		.q.o = { .size = sizeof(m.q.o), .progress = cli_progress },
 	};
 
 	cli_parse(&verb_import, argc, argv, &m);

@@ -39,6 +39,17 @@ struct out_import {
 	const struct out_layer *layers;
 };
 
+struct out_quantize {
+	const char *file; /* NULL: nothing was written */
+	uint64_t bytes;
+	double seconds;
+	const struct vgg_quantize_report *report;
+	/* For --max-drop. */
+	const char *data; /* NULL: not asked for */
+	size_t images, fp32_right, int8_right, agree;
+	double drop; /* percentage points */
+};
+
 struct out_verify {
 	const char *input; /* file; NULL: the fixed one */
 	const struct vgg_verify_layer *layers;
@@ -108,6 +119,8 @@ struct out_ops {
 	void (*archs)(void);
 	void (*import)(const struct cli *cli, const struct out_import *import);
 	/* error: NULL if all is well */
+	void (*quantize)(const struct cli *cli, const struct out_quantize *q,
+			 const struct vgg_error *error);
 	void (*verify)(const struct cli *cli, const struct out_verify *verify,
 		       const struct vgg_error *error);
 	void (*bench)(const struct cli *cli, const struct out_bench *bench);

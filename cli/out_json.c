@@ -417,6 +417,105 @@ static void json_import(const struct cli *cli, const struct out_import *m)
 }
 
 /*
+ * quantize
+ */
+static json_t *pack_report_layer(const struct vgg_quantize_layer *l,
+				 bool measured)
+{
+	json_t *j =
+		json_pack("{s:o, s:o, s:o, s:o, s:i}", "name", text(l->name),
+			  "low", number(l->lo), "high", number(l->hi), "scale",
+			  number((double)l->scale), "zero", l->zero);
+
+	if (!measured)
+		return j;
+	json_object_update_new(
+		j, json_pack("{s:o, s:o, s:o, s:i, s:i, s:o, s:o, s:o, s:o, "
+			     "s:o}",
+			     "min", number(l->min), "max", number(l->max),
+			     "clipped", number(l->clipped), "channels",
+			     (int)l->channels, "dead", (int)l->dead, "spread",
+			     number(l->spread), "cosine_alone",
+			     number(l->cosine_alone), "snr_alone",
+			     number(l->snr_alone), "cosine", number(l->cosine),
+			     "snr", number(l->snr)));
+	return j;
+}
+
+static json_t *pack_warnings(const struct vgg_quantize_report *r)
+{
+	struct vgg_quantize_warning w = VGG_INIT(w);
+	json_t *list = json_array();
+	unsigned int i;
+
+	for (i = 0; !vgg_quantize_report_warning(r, i, &w); i++)
+		json_array_append_new(
+			list,
+			json_pack("{s:o, s:o, s:o, s:o}", "name", text(w.name),
+				  "where", text(w.where), "what", text(w.what),
+				  "next_step", text(w.next_step)));
+	return list;
+}
+
+static json_t *pack_accuracy(const struct out_quantize *q)
+{
+	double n = (double)q->images;
+
+	if (!q->data)
+		return json_null();
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "data",
+			 text(q->data), "images", integer(q->images), "fp32",
+			 number((double)q->fp32_right / n), "int8",
+			 number((double)q->int8_right / n), "drop_points",
+			 number(q->drop), "agree",
+			 number((double)q->agree / n));
+}
+
+/* Ratios are null where there is no noise, or where nothing was tried. */
+static json_t *pack_report(const struct vgg_quantize_report *r)
+{
+	struct vgg_quantize_info i = VGG_INIT(i);
+	struct vgg_quantize_layer l = VGG_INIT(l);
+	json_t *layers = json_array();
+	unsigned int k;
+
+	vgg_quantize_report_info(r, &i);
+	for (k = 0; !vgg_quantize_report_layer(r, k, &l); k++)
+		json_array_append_new(layers,
+				      pack_report_layer(&l, i.images > 0));
+	return json_pack(
+		"{s:i, s:i, s:b, s:o, s:o, s:i, s:b, s:o, s:o, s:i, s:o, s:o}",
+		"images", (int)i.images, "distinct", (int)i.distinct,
+		"synthetic", i.synthetic, "cosine", number(i.cosine), "snr",
+		number(i.snr), "pairs", (int)i.pairs, "equalized", i.equalized,
+		"plain_snr",
+		i.plain_snr != 0 ? number(i.plain_snr) : json_null(),
+		"equalized_snr",
+		i.equalized_snr != 0 ? number(i.equalized_snr) : json_null(),
+		"corrected_layers", (int)i.corrected, "corrected_snr",
+		i.corrected_snr != 0 ? number(i.corrected_snr) : json_null(),
+		"layers", layers);
+}
+
+static void json_quantize(const struct cli *cli, const struct out_quantize *q,
+			  const struct vgg_error *error)
+{
+	json_t *file = json_null(), *doc;
+
+	if (q->file)
+		file = json_pack("{s:o, s:o}", "file", text(q->file), "bytes",
+				 integer(q->bytes));
+	doc = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "model",
+			pack_details(cli), "output", file, "seconds",
+			q->file ? number(q->seconds) : json_null(), "report",
+			pack_report(q->report), "accuracy", pack_accuracy(q),
+			"warnings", pack_warnings(q->report));
+	if (error)
+		json_object_set_new(doc, "error", pack_error(error));
+	print(doc);
+}
+
+/*
  * verify, bench
  */
 static json_t *pack_verify_layer(const struct vgg_verify_layer *l)
@@ -670,6 +769,7 @@ const struct out_ops out_json = {
 	.info = json_info,
 	.archs = json_archs,
 	.import = json_import,
+	.quantize = json_quantize,
 	.verify = json_verify,
 	.bench = json_bench,
 	.trace = json_trace,

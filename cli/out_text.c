@@ -290,7 +290,8 @@ static void print_capabilities(const struct cli *cli)
 	double macs = (double)d->mac_rows * d->mac_cols * d->clock_khz * 1e3;
 	char a[TEXT_SI], b[TEXT_SI];
 
-	printf("%s%-*s%s", text_on(TEXT_DIM), TEXT_NAME_CELLS, "device", text_off());
+	printf("%s%-*s%s", text_on(TEXT_DIM), TEXT_NAME_CELLS, "device",
+	       text_off());
 	print_device(cli);
 	putchar('\n');
 	print_cpu();
@@ -475,16 +476,34 @@ static void print_refused(const struct cli *cli, const struct out_layer *layers)
 		text_pair(name, "none: the card can run all layers");
 }
 
-static void text_import(const struct cli *cli, const struct out_import *m)
+static void print_written(const char *file, uint64_t size, double seconds)
 {
 	char bytes[TEXT_SI];
 
-	text_pair("written", "%s, %s in %.1f s", m->file,
-		  text_si((double)m->bytes, "B", bytes), m->seconds);
+	if (file)
+		text_pair("written", "%s, %s in %.1f s", file,
+			  text_si((double)size, "B", bytes), seconds);
+	else
+		text_pair("written", "nothing");
+}
+
+static void text_import(const struct cli *cli, const struct out_import *m)
+{
+	print_written(m->file, m->bytes, m->seconds);
 	print_network(&cli->model_info);
 	print_work(&cli->model_info);
 	print_preprocess(&cli->model_info);
 	print_refused(cli, m->layers);
+}
+
+static void text_quantize(const struct cli *cli, const struct out_quantize *q,
+			  const struct vgg_error *error)
+{
+	(void)error;
+	print_written(q->file, q->bytes, q->seconds);
+	print_network(&cli->model_info);
+	text_pair("calibration", "%s", cli->model_info.calibration);
+	text_quantized(q);
 }
 
 /*
@@ -632,6 +651,7 @@ const struct out_ops out_text = {
 	.info = text_info,
 	.archs = text_archs,
 	.import = text_import,
+	.quantize = text_quantize,
 	.verify = text_verify,
 	.bench = text_bench,
 	.trace = text_trace,

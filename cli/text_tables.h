@@ -15,6 +15,8 @@ void text_steps(const struct out_bench *bench, const char *before,
 		const char *after);
 /* text_plan.c */
 void text_planned(const struct cli *cli, const struct out_plan *plan);
+/* text_quantize.c: all behind the head. */
+void text_quantized(const struct out_quantize *quantize);
 /* text_eval.c */
 void text_evaluated(const struct out_eval *eval, const struct cli *cli,
 		    const char *before, const char *after);

@@ -89,6 +89,7 @@ TEST(golden_help)
 	golden("help-run", "help run");
 	golden("help-info", "info --help");
 	golden("help-import", "import --help");
+	golden("help-quantize", "quantize --help");
 	golden("help-verify", "verify --help");
 	golden("help-eval", "eval --help");
 	golden("help-bench", "bench --help");
@@ -739,8 +740,9 @@ static void expect_options(const char *verb, const char *common)
 
 TEST(manual_pages)
 {
-	static const char *const names[] = { "run",    "info",	"import",
-					     "verify", "bench", "trace" };
+	static const char *const names[] = { "run",	 "info",   "import",
+					     "quantize", "verify", "bench",
+					     "trace" };
 	char *common, *map, *library, *at, call[80], *to;
 	size_t i;
 
