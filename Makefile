@@ -6,6 +6,7 @@
 # make bench      figures, each beside its peer
 # make bench-cpu  the CPU's kernels beside other libraries [ROUNDS=7] [ARGS=--arm]
 # make bench-split  plans: their quality, their predictions, what they gain
+# make bench-quantize  ways to quantise, and what they cost [IMAGES=10000]
 # make arm64      the same programs for arm64                  -> build/arm64/
 # make module     the kernel module for this kernel            -> build/kmod/
 #                 or for others: KERNELS="6.12-arm64 backports-amd64"
@@ -116,7 +117,7 @@ SONAME	:= libvggaccel.so.0
 .DEFAULT_GOAL := all
 .PHONY: all demo check bench arm64 style install deps clean man model tests dtbo \
 	module check-vm vm dkms guest-bench bench-cpu bench-cpu-programs \
-	bench-cpu-counted bench-split bench-split-programs boards
+	bench-cpu-counted bench-split bench-split-programs bench-quantize boards
 
 all: $(B)/vggctl $(B)/vggsimd $(B)/shapes-draw $(B)/vggaccel.pc $(PLUGINS)
 
@@ -327,6 +328,10 @@ bench: all
 # Only plans and splits, and how well both keep their promises.
 bench-split: all bench-split-programs
 	@tests/bench/split $(ARGS)
+
+# Only quantisation, on the built-in network.
+bench-quantize: all
+	@tests/bench/quantize $(IMAGES)
 
 # Only the CPU's kernels, beside other libraries; tests/bench/cpu --help.
 bench-cpu:

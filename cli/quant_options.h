@@ -16,25 +16,54 @@ enum {
 	KEY_KEEP,
 };
 
-#define OPTIONS_QUANTIZE(group) \
-	{ NULL, 0, NULL, 0, "Quantisation:", group }, \
-	{ "calib", KEY_CALIB, "SET", 0, \
-	  "Images to calibrate with: a folder, cifar10:FOLDER or " \
-	  "stl10:FOLDER; default: made-up ones", group }, \
-	{ "max-images", KEY_MAX_IMAGES, "N", 0, \
-	  "Take so many of them, spread evenly; default: 64", group }, \
-	{ "method", KEY_METHOD, "KIND", 0, \
-	  "How ranges of activations are found: mse (default), minmax, " \
-	  "percentile or entropy", group }, \
-	{ "percentile", KEY_PERCENTILE, "P", 0, \
-	  "For --method percentile, 50 to 100; default: 99.99", group }, \
-	{ "equalize", KEY_EQUALIZE, NULL, 0, \
-	  "Give channels of neighbouring layers equal ranges", group }, \
-	{ "bias-correction", KEY_CORRECT, NULL, 0, \
-	  "Take back mean errors of output channels", group }, \
-	{ "keep", KEY_KEEP, "KIND", 0, \
-	  "Floating-point weights to keep beside the int8 ones: fp32, fp16 " \
-	  "or none; default: fp32", group }
+#define OPTIONS_QUANTIZE(group)                                            \
+	{ NULL, 0, NULL, 0, "Quantisation:", group },                      \
+		{ "calib",                                                 \
+		  KEY_CALIB,                                               \
+		  "SET",                                                   \
+		  0,                                                       \
+		  "Images to calibrate with: a folder, cifar10:FOLDER or " \
+		  "stl10:FOLDER; default: made-up ones",                   \
+		  group },                                                 \
+		{ "max-images",                                            \
+		  KEY_MAX_IMAGES,                                          \
+		  "N",                                                     \
+		  0,                                                       \
+		  "Take so many of them, spread evenly; default: 64",      \
+		  group },                                                 \
+		{ "method",                                                \
+		  KEY_METHOD,                                              \
+		  "KIND",                                                  \
+		  0,                                                       \
+		  "How ranges of activations are found: mse (default), "   \
+		  "minmax, "                                               \
+		  "percentile or entropy",                                 \
+		  group },                                                 \
+		{ "percentile",                                            \
+		  KEY_PERCENTILE,                                          \
+		  "P",                                                     \
+		  0,                                                       \
+		  "For --method percentile, 50 to 100; default: 99.99",    \
+		  group },                                                 \
+		{ "equalize",                                              \
+		  KEY_EQUALIZE,                                            \
+		  NULL,                                                    \
+		  0,                                                       \
+		  "Give channels of neighbouring layers equal ranges",     \
+		  group },                                                 \
+		{ "bias-correction",                                       \
+		  KEY_CORRECT,                                             \
+		  NULL,                                                    \
+		  0,                                                       \
+		  "Take back mean errors of output channels",              \
+		  group },                                                 \
+	{                                                                  \
+		"keep", KEY_KEEP, "KIND", 0,                               \
+			"Floating-point weights to keep beside the int8 "  \
+			"ones: fp32, fp16 "                                \
+			"or none; default: fp32",                          \
+			group                                              \
+	}
 
 extern const char *const method_names[], *const keep_names[];
 

@@ -15,7 +15,8 @@ enum { USAGE = 2, NO_DEVICE = 3, DEVICE_LOST = 4 };
 
 static const struct mistake usage[] = {
 	{ "", "a verb is missing",
-	  "run, info, import, quantize, verify, eval, bench, trace, plan and calibrate" },
+	  "run, info, import, quantize, verify, eval, bench, trace, plan and "
+	  "calibrate" },
 	{ "frobnicate", "there is no verb 'frobnicate'", "run, info" },
 	{ "--frob info", "unrecognized option", "--frob" },
 	{ "info --frob", "unrecognized option", "--frob" },

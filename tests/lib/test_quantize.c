@@ -211,7 +211,7 @@ static struct vgg_model *net(const char *word, uint64_t seed)
 	return m;
 }
 
-/* The last two output channels of layer i times 2^most, what follows divided by that:
+/* The last quarter of layer i's output channels times 2^most, what follows divided by that:
  * the same function, by channels that differ. */
 static void unbalance(struct vgg_model *m, unsigned int i, int most)
 {
@@ -219,19 +219,20 @@ static void unbalance(struct vgg_model *m, unsigned int i, int most)
 	struct vgg_layer *l = &m->layers[i], *next = &m->layers[j];
 	float *w = vgg_blob_own_f32(&l->weight), *v, factor;
 	float *b = vgg_blob_own_f32(&l->bias);
-	size_t taps = l->weight.count / 8, k, t;
+	size_t n = (size_t)vgg_channels(&l->out), k, t;
+	size_t taps = l->weight.count / n;
 	float *shift = l->shift.data ? vgg_blob_own_f32(&l->shift) : NULL;
 
 	ASSERT_TRUE(j > 0);
 	v = vgg_blob_own_f32(&next->weight);
-	for (k = 0; k < 8; k++) {
-		factor = k < 6 ? 1 : ldexpf(1, most);
+	for (k = 0; k < n; k++) {
+		factor = k < n * 3 / 4 ? 1 : ldexpf(1, most);
 		b[k] *= factor;
 		if (shift)
 			shift[k] *= factor;
 		for (t = 0; t < taps; t++)
 			w[k * taps + t] *= factor;
-		for (t = k; t < next->weight.count; t += 8)
+		for (t = k; t < next->weight.count; t += n)
 			v[t] /= factor;
 	}
 }
@@ -373,6 +374,35 @@ TEST(equalisation_brings_back_unequal_channels)
 		vgg_quantize_report_free(after.report);
 		vgg_model_free(m);
 	}
+}
+
+/* A network that was trained, of the same function by channels that differ. */
+TEST(equalisation_of_a_trained_network)
+{
+	struct vgg_quantize_options o = { .images = good_images() };
+	struct done plain, before, after;
+	struct vgg_model *m;
+	unsigned int i;
+
+	OK(vgg_model_load_default(&m));
+	plain = quantize(m, o);
+	for (i = 0; i < m->count; i++)
+		if (vgg_equalize_partner(m, i))
+			unbalance(m, i, 7);
+	before = quantize(m, o);
+	EXPECT_TRUE(warned(&before, "UNEQUAL_CHANNELS"));
+	o.equalize = true;
+	after = quantize(m, o);
+	TH_LOG("cosine of the logits: as trained %.6f, unequal %.6f, equalised "
+	       "%.6f",
+	       plain.info.cosine, before.info.cosine, after.info.cosine);
+	EXPECT_TRUE(plain.info.cosine >= 0.995);
+	EXPECT_TRUE(before.info.cosine < plain.info.cosine - 0.005);
+	EXPECT_TRUE(after.info.cosine >= 0.9995);
+	vgg_quantize_report_free(plain.report);
+	vgg_quantize_report_free(before.report);
+	vgg_quantize_report_free(after.report);
+	vgg_model_free(m);
 }
 
 /* Half precision has the same exponents to shift as long as none runs out. */
