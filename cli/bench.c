@@ -264,7 +264,7 @@ static int open_all(struct bench *b)
 		err = cli_open_pipeline(b->cli, &b->session,
 					(unsigned int)b->in_flight);
 	if (!err && b->cli->pipeline)
-		b->in_flight = (int)vgg_pipeline_room(b->cli->pipeline);
+		b->in_flight = (int)vgg_pipeline_capacity(b->cli->pipeline);
 	if (!err && b->layers)
 		layer_times_begin(&b->times, b->cli->model_info.layers,
 				  b->iterations);

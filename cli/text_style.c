@@ -49,7 +49,8 @@ void text_pair(const char *name, const char *format, ...)
 	if (vasprintf(&value, format, args) < 0)
 		value = cli_alloc(NULL, SIZE_MAX); /* says so, and exits */
 	va_end(args);
-	printf("%s%-*s%s", text_on(TEXT_DIM), TEXT_NAME_CELLS, name, text_off());
+	printf("%s%-*s%s", text_on(TEXT_DIM), TEXT_NAME_CELLS, name,
+	       text_off());
 	text_put(value);
 	putchar('\n');
 	free(value);

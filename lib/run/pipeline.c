@@ -376,9 +376,9 @@ unsigned int vgg_pipeline_in_flight(const struct vgg_pipeline *p)
 	return p->pushed;
 }
 
-unsigned int vgg_pipeline_room(const struct vgg_pipeline *p)
+unsigned int vgg_pipeline_capacity(const struct vgg_pipeline *p)
 {
-	return p->flights - p->pushed;
+	return p->flights;
 }
 
 /* (lock) When a lane would be done with one more image, in its own time. */
@@ -393,21 +393,43 @@ static double done_at(const struct vgg_pipeline *p, unsigned int lane)
 	return rate > 0 ? queued / rate : 0;
 }
 
-/* (lock) */
-static struct flight *find_free(struct vgg_pipeline *p)
+/* (lock) Lanes that have flights are the first ones. */
+static unsigned int best_lane(const struct vgg_pipeline *p)
 {
-	struct flight *best = NULL;
-	unsigned int i;
+	unsigned int lanes = p->flight[p->flights - 1].lane + 1, best = 0, i;
+
+	for (i = 1; i < lanes; i++)
+		if (done_at(p, i) < done_at(p, best))
+			best = i;
+	return best;
+}
+
+/*
+ * (lock) In the lane that would be done first; NULL if that has none free, though
+ * others have: an image that waits behind others there would be done later than
+ * those pushed after it, and hold them up, as results leave in order.
+ */
+static struct flight *find_free(const struct vgg_pipeline *p)
+{
+	unsigned int lane = best_lane(p), i;
 
 	for (i = 0; i < p->flights; i++) {
-		struct flight *f = &p->flight[i];
+		const struct flight *f = &p->flight[i];
 
-		if (f->state == FREE &&
-		    (!best || (f->lane != best->lane &&
-			       done_at(p, f->lane) < done_at(p, best->lane))))
-			best = f;
+		if (f->lane == lane && (f->state == FREE || f->state == SHOWN))
+			return (struct flight *)f;
 	}
-	return best;
+	return NULL;
+}
+
+bool vgg_pipeline_room(struct vgg_pipeline *p)
+{
+	bool room;
+
+	pthread_mutex_lock(&p->lock);
+	room = find_free(p) != NULL;
+	pthread_mutex_unlock(&p->lock);
+	return room;
 }
 
 /* Only the caller's thread takes what is free, so it stays so. */
@@ -425,7 +447,8 @@ static struct flight *take_free(struct vgg_pipeline *p)
 	else
 		vgg_fail(PIPELINE_FULL, NULL,
 			 "pull the oldest result, then push again",
-			 "%u images are in flight, no more can be", p->flights);
+			 "%u images are in flight, no more can be for now",
+			 p->pushed);
 	return f;
 }
 

@@ -15,7 +15,8 @@
 
 struct apart_counts {
 	_Atomic unsigned int jobs, prepares, finishes;
-	_Atomic uint64_t read, written; /* bytes made visible to the CPU, to the card */
+	_Atomic uint64_t read,
+		written; /* bytes made visible to the CPU, to the card */
 };
 
 int apart_open(const struct vgg_device_options *options,

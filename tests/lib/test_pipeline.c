@@ -239,9 +239,11 @@ TEST(full_and_empty)
 	EXPECT_EQ(-ENOMSG, vgg_pipeline_pull(p, &r));
 	EXPECT_STREQ("PIPELINE_EMPTY", vgg_error_last()->name);
 	for (i = 0; i < 3; i++) {
-		EXPECT_EQ(3 - i, vgg_pipeline_room(p));
+		EXPECT_TRUE(vgg_pipeline_room(p));
 		OK(vgg_pipeline_push_tensor(p, s.in[i], s.count));
 	}
+	EXPECT_EQ(3u, vgg_pipeline_capacity(p));
+	EXPECT_FALSE(vgg_pipeline_room(p));
 	EXPECT_EQ(-EBUSY, vgg_pipeline_push_tensor(p, s.in[3], s.count));
 	EXPECT_STREQ("PIPELINE_FULL", vgg_error_last()->name);
 	OK(vgg_pipeline_pull(p, &r));
@@ -312,7 +314,7 @@ TEST(fp32_has_one_in_flight)
 	OK(vgg_session_create(d, s.m, &o, &session));
 	OK(vgg_session_run_tensor(session, s.in[0], s.count, &a));
 	OK(vgg_pipeline_create(d, s.m, &o, 0, &p));
-	EXPECT_EQ(1u, vgg_pipeline_room(p));
+	EXPECT_EQ(1u, vgg_pipeline_capacity(p));
 	OK(vgg_pipeline_push_tensor(p, s.in[0], s.count));
 	OK(vgg_pipeline_pull(p, &b));
 	EXPECT_STREQ(a.sha256, b.sha256);
