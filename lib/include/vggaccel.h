@@ -602,8 +602,8 @@ int vgg_pipeline_create(struct vgg_device *device,
 			unsigned int in_flight, struct vgg_pipeline **pipeline);
 /* Waits for what is in flight. NULL is allowed. */
 void vgg_pipeline_free(struct vgg_pipeline *pipeline);
-/* Whether one more can be pushed now: there may be room on one processor, and yet
- * it is better to wait for another. If not, there is something to pull. */
+/* Whether one more should be pushed now: there may be room on one processor, and
+ * yet it is better to wait for another. If not, there is something to pull. */
 bool vgg_pipeline_room(struct vgg_pipeline *pipeline);
 /* How many have been pushed and not pulled; how many there can be at most. */
 unsigned int vgg_pipeline_in_flight(const struct vgg_pipeline *pipeline);

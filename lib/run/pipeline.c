@@ -404,22 +404,33 @@ static unsigned int best_lane(const struct vgg_pipeline *p)
 	return best;
 }
 
+static bool is_free(const struct flight *f)
+{
+	return f->state == FREE || f->state == SHOWN;
+}
+
 /*
- * (lock) In the lane that would be done first; NULL if that has none free, though
- * others have: an image that waits behind others there would be done later than
- * those pushed after it, and hold them up, as results leave in order.
+ * (lock) In the lane that would be done first. If that has none free, though
+ * others have, it is better to wait: an image would be done later there than those
+ * pushed after it, and hold them up, as results leave in order. That is advice
+ * (vgg_pipeline_room()); which lane is the best may change at any time, and what is
+ * pushed nevertheless goes where there is room.
  */
-static struct flight *find_free(const struct vgg_pipeline *p)
+static struct flight *find_free(struct vgg_pipeline *p, bool only_best)
 {
 	unsigned int lane = best_lane(p), i;
+	struct flight *other = NULL;
 
 	for (i = 0; i < p->flights; i++) {
-		const struct flight *f = &p->flight[i];
+		struct flight *f = &p->flight[i];
 
-		if (f->lane == lane && (f->state == FREE || f->state == SHOWN))
-			return (struct flight *)f;
+		if (!is_free(f))
+			continue;
+		if (f->lane == lane)
+			return f;
+		other = f;
 	}
-	return NULL;
+	return only_best ? NULL : other;
 }
 
 bool vgg_pipeline_room(struct vgg_pipeline *p)
@@ -427,7 +438,7 @@ bool vgg_pipeline_room(struct vgg_pipeline *p)
 	bool room;
 
 	pthread_mutex_lock(&p->lock);
-	room = find_free(p) != NULL;
+	room = find_free(p, true) != NULL;
 	pthread_mutex_unlock(&p->lock);
 	return room;
 }
@@ -439,7 +450,7 @@ static struct flight *take_free(struct vgg_pipeline *p)
 
 	pthread_mutex_lock(&p->lock);
 	hide_shown(p);
-	f = find_free(p);
+	f = find_free(p, false);
 	pthread_mutex_unlock(&p->lock);
 	if (f)
 		vgg_session_set_place(f->session, (unsigned int)(f - p->flight),
