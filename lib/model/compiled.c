@@ -167,8 +167,8 @@ static int tensor(const struct reader *r, unsigned int layer, const char *field,
 	return vgg_st_blob(&r->st, name, dtype, count, blob);
 }
 
-static const struct vgg_tensor *find(const struct reader *r,
-					unsigned int layer, const char *field)
+static const struct vgg_tensor *find(const struct reader *r, unsigned int layer,
+				     const char *field)
 {
 	char name[64];
 
