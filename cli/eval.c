@@ -289,7 +289,8 @@ static int run_all(struct eval *e)
 		return err;
 	choose_precisions(e);
 	if (e->resume)
-		err = eval_state_open(e->resume, e->data, e->images, e->answers,
+		err = eval_state_open(e->resume, e->data, e->images,
+				      e->cli->model_info.classes, e->answers,
 				      &e->state);
 	if (!err)
 		err = run_precision(e, VGG_PRECISION_INT8);

@@ -28,10 +28,11 @@ struct eval_answers {
  * what was evaluated.
  */
 struct eval_state;
-/* Reads what is there of `images` images, if the file exists; else begins it. Both
+/* Reads what is there of `images` images and `outputs` classes, if the file exists; else begins it. Both
  * fail if it is of something else. */
 int eval_state_open(const char *path, const char *data, size_t images,
-		    struct eval_answers answers[2], struct eval_state **state);
+		    unsigned int outputs, struct eval_answers answers[2],
+		    struct eval_state **state);
 int eval_state_add(struct eval_state *s, enum vgg_precision precision, size_t i,
 		   const struct eval_answer *a, const char *sha256);
 /* Also what is in buffers. NULL is allowed. */

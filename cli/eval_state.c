@@ -32,7 +32,9 @@ static void head_of(char head[LINE_MAX_], const char *data, size_t images)
 		 images, data);
 }
 
-static bool take(const char *line, struct eval_answers answers[2])
+/* Numbers in a file come from anywhere: none may be a class that isn't there. */
+static bool take(const char *line, size_t images, unsigned int outputs,
+		 struct eval_answers answers[2])
 {
 	unsigned int class_, top1, top5;
 	struct eval_answers *a;
@@ -42,7 +44,8 @@ static bool take(const char *line, struct eval_answers answers[2])
 		       &top1, &top5, sha);
 
 	a = &answers[!strcmp(precision, "fp32")];
-	if (n < 5 || (n < 6 && !i) || i != a->count)
+	if (n < 5 || (n < 6 && !i) || i != a->count || i >= images ||
+	    class_ >= outputs || top1 >= outputs)
 		return false;
 	if (!i)
 		memcpy(a->sha256, sha, sizeof(sha));
@@ -52,14 +55,14 @@ static bool take(const char *line, struct eval_answers answers[2])
 
 /* Up to the first line that is none; the rest is written again. Returns where
  * that is. */
-static long read_lines(FILE *f, size_t images, struct eval_answers answers[2])
+static long read_lines(FILE *f, size_t images, unsigned int outputs,
+		       struct eval_answers answers[2])
 {
 	char line[LINE_MAX_];
 	long good = ftell(f);
 
 	while (fgets(line, sizeof(line), f) && strchr(line, '\n')) {
-		if (answers[0].count > images || answers[1].count > images ||
-		    !take(line, answers))
+		if (!take(line, images, outputs, answers))
 			break;
 		good = ftell(f);
 	}
@@ -67,7 +70,8 @@ static long read_lines(FILE *f, size_t images, struct eval_answers answers[2])
 }
 
 static int read_state(FILE *f, const char *path, const char *head,
-		      size_t images, struct eval_answers answers[2])
+		      size_t images, unsigned int outputs,
+		      struct eval_answers answers[2])
 {
 	char line[LINE_MAX_];
 	long good;
@@ -81,7 +85,7 @@ static int read_state(FILE *f, const char *path, const char *head,
 				"name another file by --resume",
 				"it is of something else: %s", line);
 	}
-	good = read_lines(f, images, answers);
+	good = read_lines(f, images, outputs, answers);
 	for (i = 0; i < 2; i++)
 		answers[i].resumed = answers[i].count;
 	if (ftruncate(fileno(f), good) || fseek(f, good, SEEK_SET))
@@ -90,7 +94,8 @@ static int read_state(FILE *f, const char *path, const char *head,
 }
 
 int eval_state_open(const char *path, const char *data, size_t images,
-		    struct eval_answers answers[2], struct eval_state **state)
+		    unsigned int outputs, struct eval_answers answers[2],
+		    struct eval_state **state)
 {
 	struct eval_state *s = cli_alloc(NULL, sizeof(*s));
 	char head[LINE_MAX_];
@@ -105,7 +110,7 @@ int eval_state_open(const char *path, const char *data, size_t images,
 		return broken(path);
 	}
 	head_of(head, data, images);
-	err = read_state(s->file, path, head, images, answers);
+	err = read_state(s->file, path, head, images, outputs, answers);
 	if (err) {
 		fclose(s->file);
 		free(s);

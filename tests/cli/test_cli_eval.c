@@ -149,7 +149,9 @@ TEST(goes_on)
 	json_decref(doc);
 	/* Interrupted within a line. */
 	cut_lines(in_tmp("state"), 1 + 17);
-	append(in_tmp("state"), "int8 17 3");
+	/* A class that the network hasn't ends it just so, and what follows. */
+	append(in_tmp("state"),
+	       "int8 17 3 4000000 1\nint8 17 3 3 1\nint8 18 3");
 	doc = eval_json(more);
 	EXPECT_EQ(17, score(doc, "int8", "resumed"));
 	EXPECT_EQ(0, score(doc, "fp32", "resumed"));
