@@ -85,21 +85,6 @@ int arg_choice(struct argp_state *state, const char *option, const char *text,
 	return 0;
 }
 
-int arg_split(struct argp_state *state, const char *text)
-{
-	int i;
-
-	for (i = 0; split_names[i]; i++)
-		if (!strcmp(text, split_names[i]))
-			return i;
-	if (access(text, F_OK))
-		arg_fail(state,
-			 "--split '%s' is neither auto, card, cpu or offload "
-			 "nor the file of a plan",
-			 text);
-	return -1;
-}
-
 int arg_floats(struct argp_state *state, const char *option, const char *text,
 	       float *values, int max)
 {
@@ -124,6 +109,65 @@ int arg_floats(struct argp_state *state, const char *option, const char *text,
 		 "commas between them, not '%s'",
 		 option, max, text);
 	return 0;
+}
+
+/*
+ * Options of sessions.
+ */
+
+/* What is none of the names is a plan's file. */
+static void set_split(struct argp_state *state, struct session_args *a,
+		      const char *text)
+{
+	int i;
+
+	for (i = 0; split_names[i] && strcmp(text, split_names[i]);)
+		i++;
+	if (!split_names[i] && access(text, F_OK))
+		arg_fail(state,
+			 "--split '%s' is neither auto, card, cpu or offload "
+			 "nor the file of a plan",
+			 text);
+	a->session.plan = split_names[i] ? NULL : text;
+	a->session.split = split_names[i] ? (enum vgg_split)i : VGG_SPLIT_AUTO;
+	a->wants_card = a->session.plan || i == VGG_SPLIT_CARD;
+}
+
+error_t arg_session(int key, char *arg, struct argp_state *state,
+		    struct session_args *a)
+{
+	switch (key) {
+	case ARGP_KEY_INIT:
+		arg_init_common(state);
+		return 0;
+	case 'm':
+		a->model = arg;
+		return 0;
+	case 't':
+		a->session.threads =
+			arg_number(state, "--threads", arg, 0, THREADS_LIMIT);
+		return 0;
+	case KEY_SPLIT:
+		set_split(state, a, arg);
+		return 0;
+	case KEY_PRECISION:
+		a->session.precision = (enum vgg_precision)arg_choice(
+			state, "--precision", arg, precision_names);
+		return 0;
+	case ARGP_KEY_ARG:
+		arg_fail(state,
+			 "takes no argument '%s'; a model goes with --model",
+			 arg);
+		return 0;
+	case ARGP_KEY_END:
+		if (a->wants_card && a->session.precision == VGG_PRECISION_FP32)
+			arg_fail(state, "--split card or a plan needs "
+					"--precision int8: the card has no "
+					"floating point");
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
 }
 
 /*

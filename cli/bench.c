@@ -15,8 +15,7 @@
 
 struct bench {
 	struct cli *cli; /* first, see cli.h */
-	const char *model;
-	struct vgg_session_options session;
+	struct session_args args;
 	unsigned int iterations, warmup;
 	bool layers;
 	int in_flight; /* -1: one image after the other */
@@ -50,10 +49,6 @@ static const struct argp_option options[] = {
 
 static void check_arguments(struct argp_state *state, const struct bench *b)
 {
-	if ((b->session.split == VGG_SPLIT_CARD || b->session.plan) &&
-	    b->session.precision == VGG_PRECISION_FP32)
-		arg_fail(state, "--split card or a plan needs --precision "
-				"int8: the card has no floating point");
 	if (b->layers && b->in_flight >= 0)
 		arg_fail(state, "--layers is for one image after the other, "
 				"--in-flight for several at the same time");
@@ -62,27 +57,11 @@ static void check_arguments(struct argp_state *state, const struct bench *b)
 				"--in-flight needs --warmup 1 or more");
 }
 
-/* What is none of the names is a plan's file. */
-static void set_split(struct argp_state *state, struct bench *b,
-		      const char *arg)
-{
-	int split = arg_split(state, arg);
-
-	b->session.plan = split < 0 ? arg : NULL;
-	b->session.split = split < 0 ? VGG_SPLIT_AUTO : (enum vgg_split)split;
-}
-
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
 	struct bench *b = state->input;
 
 	switch (key) {
-	case ARGP_KEY_INIT:
-		arg_init_common(state);
-		return 0;
-	case 'm':
-		b->model = arg;
-		return 0;
 	case 'i':
 		b->iterations = (unsigned int)arg_number(
 			state, "--iterations", arg, 1, ITERATIONS_LIMIT);
@@ -91,35 +70,19 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		b->warmup = (unsigned int)arg_number(state, "--warmup", arg, 0,
 						     ITERATIONS_LIMIT);
 		return 0;
-	case 't':
-		b->session.threads =
-			arg_number(state, "--threads", arg, 0, THREADS_LIMIT);
-		return 0;
-	case KEY_SPLIT:
-		set_split(state, b, arg);
-		return 0;
-	case KEY_PRECISION:
-		b->session.precision = (enum vgg_precision)arg_choice(
-			state, "--precision", arg, precision_names);
-		return 0;
 	case KEY_IN_FLIGHT:
 		b->in_flight = arg_number(state, "--in-flight", arg, 0, 16);
 		return 0;
 	case KEY_LAYERS:
 		b->layers = true;
 		return 0;
-	case ARGP_KEY_ARG:
-		arg_fail(state,
-			 "takes no argument '%s'; a model goes with "
-			 "--model",
-			 arg);
-		return 0;
 	case ARGP_KEY_END:
 		check_arguments(state, b);
-		return 0;
+		break;
 	default:
-		return ARGP_ERR_UNKNOWN;
+		break;
 	}
+	return arg_session(key, arg, state, &b->args);
 }
 
 static const struct argp argp = {
@@ -202,13 +165,13 @@ static int measure(struct bench *b)
 	if (!err)
 		err = vgg_device_info(b->cli->dev, &before);
 	if (b->layers)
-		vgg_trace_clear(b->session.trace);
+		vgg_trace_clear(b->args.session.trace);
 	for (i = 0; !err && i < b->iterations; i++) {
 		cli_progress(NULL, "inferences", i, b->iterations);
 		err = run_once(b);
 		b->ms[i] = b->last.ms;
 		if (!err && b->layers)
-			err = layer_times_add(&b->times, b->session.trace,
+			err = layer_times_add(&b->times, b->args.session.trace,
 					      b->last.ms);
 	}
 	cli_progress_clear();
@@ -238,10 +201,10 @@ static void summarize(struct bench *b, struct out_bench *out)
 				       0;
 	out->in_flight = b->in_flight;
 	out->last = &b->last;
-	out->precision = b->session.precision;
+	out->precision = b->args.session.precision;
 	out->iterations = n;
 	out->warmup = b->warmup;
-	out->threads = b->session.threads;
+	out->threads = b->args.session.threads;
 	if (!b->layers)
 		return;
 	layer_times_end(&b->times);
@@ -255,13 +218,13 @@ static int open_all(struct bench *b)
 	int err = cli_open_device(b->cli);
 
 	if (!err)
-		err = cli_open_model(b->cli, b->model);
+		err = cli_open_model(b->cli, b->args.model);
 	if (!err && b->layers)
-		err = vgg_trace_create(0, &b->session.trace);
+		err = vgg_trace_create(0, &b->args.session.trace);
 	if (!err && b->in_flight < 0)
-		err = cli_open_session(b->cli, &b->session);
+		err = cli_open_session(b->cli, &b->args.session);
 	else if (!err)
-		err = cli_open_pipeline(b->cli, &b->session,
+		err = cli_open_pipeline(b->cli, &b->args.session,
 					(unsigned int)b->in_flight);
 	if (!err && b->cli->pipeline)
 		b->in_flight = (int)vgg_pipeline_capacity(b->cli->pipeline);
@@ -291,8 +254,8 @@ static int bench_main(struct cli *cli, int argc, char **argv)
 {
 	struct bench b = {
 		.cli = cli,
-		.session = { .size = sizeof(b.session),
-			     .progress = cli_progress },
+		.args.session = { .size = sizeof(b.args.session),
+				  .progress = cli_progress },
 		.iterations = ITERATIONS_DEFAULT,
 		.warmup = WARMUP_DEFAULT,
 		.in_flight = -1,
@@ -303,7 +266,7 @@ static int bench_main(struct cli *cli, int argc, char **argv)
 	status = bench_all(&b);
 	/* A trace outlives its session. */
 	cli_close(cli);
-	vgg_trace_free(b.session.trace);
+	vgg_trace_free(b.args.session.trace);
 	layer_times_free(&b.times);
 	free(b.ms);
 	free(b.data);

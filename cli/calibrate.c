@@ -5,7 +5,7 @@
 
 struct calibrate {
 	struct cli *cli; /* first, see cli.h */
-	const char *model;
+	struct session_args args;
 	struct vgg_calibrate_options options;
 };
 
@@ -24,28 +24,13 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	struct calibrate *c = state->input;
 
 	switch (key) {
-	case ARGP_KEY_INIT:
-		arg_init_common(state);
-		return 0;
-	case 'm':
-		c->model = arg;
-		return 0;
-	case 't':
-		c->options.threads =
-			arg_number(state, "--threads", arg, 0, THREADS_LIMIT);
-		return 0;
 	case KEY_ROUNDS:
 		c->options.rounds = arg_number(state, "--rounds", arg, 1, 1000);
 		return 0;
-	case ARGP_KEY_ARG:
-		arg_fail(state,
-			 "takes no argument '%s'; a model goes with "
-			 "--model",
-			 arg);
-		return 0;
 	default:
-		return ARGP_ERR_UNKNOWN;
+		break;
 	}
+	return arg_session(key, arg, state, &c->args);
 }
 
 static const struct argp argp = {
@@ -68,9 +53,10 @@ static int calibrate_main(struct cli *cli, int argc, char **argv)
 	int err;
 
 	cli_parse(&verb_calibrate, argc, argv, &c);
+	c.options.threads = c.args.session.threads;
 	err = cli_open_device(cli);
 	if (!err)
-		err = cli_open_model(cli, c.model);
+		err = cli_open_model(cli, c.args.model);
 	if (!err)
 		err = vgg_calibrate(cli->dev, cli->model, &c.options, &info);
 	cli_progress_clear();

@@ -106,9 +106,17 @@ enum { KEY_SPLIT = 0x300, KEY_PRECISION };
 			0                              \
 	}
 #define THREADS_LIMIT 256
+/* What these options say; a verb has those that it lists. */
+struct session_args {
+	const char *model; /* NULL: the built-in one */
+	struct vgg_session_options session;
+	bool wants_card; /* --split card, or a plan's file */
+};
+/* For keys that a verb doesn't know itself: ARGP_ERR_UNKNOWN for others. Refuses
+ * arguments that are no options, and at the end what doesn't go together. */
+error_t arg_session(int key, char *arg, struct argp_state *state,
+		    struct session_args *args);
 extern const char *const split_names[];
-/* The index of a name; -1: the text is a file's. */
-int arg_split(struct argp_state *state, const char *text);
 extern const char *const precision_names[];
 extern const char *const machine_names[];
 

@@ -12,8 +12,8 @@
 
 struct eval {
 	struct cli *cli; /* first, see cli.h */
-	const char *model, *data, *resume, *svg;
-	struct vgg_session_options session;
+	struct session_args args;
+	const char *data, *resume, *svg;
 	enum vgg_dataset_part part;
 	unsigned int limit;
 	bool both, confusion;
@@ -61,14 +61,6 @@ static const struct argp_option options[] = {
 	{ 0 }
 };
 
-static void set_split(struct argp_state *state, struct eval *e, const char *arg)
-{
-	int split = arg_split(state, arg);
-
-	e->session.plan = split < 0 ? arg : NULL;
-	e->session.split = split < 0 ? VGG_SPLIT_AUTO : (enum vgg_split)split;
-}
-
 static void set_precision(struct argp_state *state, struct eval *e,
 			  const char *arg)
 {
@@ -84,12 +76,6 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	struct eval *e = state->input;
 
 	switch (key) {
-	case ARGP_KEY_INIT:
-		arg_init_common(state);
-		return 0;
-	case 'm':
-		e->model = arg;
-		return 0;
 	case KEY_DATA:
 		e->data = arg;
 		return 0;
@@ -110,13 +96,6 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case KEY_SVG:
 		e->svg = arg;
 		return 0;
-	case 't':
-		e->session.threads =
-			arg_number(state, "--threads", arg, 0, THREADS_LIMIT);
-		return 0;
-	case KEY_SPLIT:
-		set_split(state, e, arg);
-		return 0;
 	case KEY_BOTH:
 		set_precision(state, e, arg);
 		return 0;
@@ -130,10 +109,11 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		if (!e->data)
 			arg_fail(state, "images are missing; give them by "
 					"--data");
-		return 0;
+		break;
 	default:
-		return ARGP_ERR_UNKNOWN;
+		break;
 	}
+	return arg_session(key, arg, state, &e->args);
 }
 
 static const struct argp argp = {
@@ -196,7 +176,7 @@ static int evaluate(struct eval *e, size_t first, size_t end,
 	struct vgg_evaluate_options o = VGG_INIT(o);
 	int err;
 
-	o.session = &e->session;
+	o.session = &e->args.session;
 	o.first = first;
 	o.end = end;
 	o.classes = e->classes;
@@ -237,7 +217,7 @@ static int run_precision(struct eval *e, enum vgg_precision precision)
 	if (!a->wanted)
 		return 0;
 	e->now = precision;
-	e->session.precision = precision;
+	e->args.session.precision = precision;
 	err = check_resumed(e);
 	if (!err && a->count < e->images)
 		err = evaluate(e, a->count, e->images, keep_answer);
@@ -282,7 +262,7 @@ static int run_all(struct eval *e)
 	int err = cli_open_device(e->cli), late;
 
 	if (!err)
-		err = cli_open_model(e->cli, e->model);
+		err = cli_open_model(e->cli, e->args.model);
 	if (!err)
 		err = open_data(e);
 	if (err)
@@ -344,7 +324,7 @@ static int eval_main(struct cli *cli, int argc, char **argv)
 {
 	struct eval e = {
 		.cli = cli,
-		.session = { .size = sizeof(e.session) },
+		.args.session = { .size = sizeof(e.args.session) },
 		.both = true,
 	};
 	int status;

@@ -12,7 +12,8 @@ enum { KEY_SAVE = 0x400, KEY_WHAT_IF, KEY_MACHINE, KEY_WHOLE };
 
 struct plan {
 	struct cli *cli; /* first, see cli.h */
-	const char *model, *save;
+	struct session_args args;
+	const char *save;
 	struct vgg_plan_options options;
 	struct vgg_plan *plan;
 };
@@ -36,33 +37,11 @@ static const struct argp_option options[] = {
 	{ 0 }
 };
 
-/* What is none of the names is a file. */
-static void set_split(struct argp_state *state, struct plan *p, const char *arg)
-{
-	int split = arg_split(state, arg);
-
-	p->options.split = split < 0 ? VGG_SPLIT_AUTO : (enum vgg_split)split;
-	p->options.file = split < 0 ? arg : NULL;
-}
-
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
 	struct plan *p = state->input;
 
 	switch (key) {
-	case ARGP_KEY_INIT:
-		arg_init_common(state);
-		return 0;
-	case 'm':
-		p->model = arg;
-		return 0;
-	case 't':
-		p->options.threads =
-			arg_number(state, "--threads", arg, 0, THREADS_LIMIT);
-		return 0;
-	case KEY_SPLIT:
-		set_split(state, p, arg);
-		return 0;
 	case KEY_WHOLE:
 		p->options.whole = true;
 		return 0;
@@ -76,14 +55,10 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case KEY_WHAT_IF:
 		p->options.what_if = arg;
 		return 0;
-	case ARGP_KEY_ARG:
-		arg_fail(state,
-			 "takes no argument '%s'; a model goes with --model",
-			 arg);
-		return 0;
 	default:
-		return ARGP_ERR_UNKNOWN;
+		break;
 	}
+	return arg_session(key, arg, state, &p->args);
 }
 
 static const struct argp argp = {
@@ -116,7 +91,7 @@ static int plan_all(struct plan *p)
 	int err = cli_open_device(cli);
 
 	if (!err)
-		err = cli_open_model(cli, p->model);
+		err = cli_open_model(cli, p->args.model);
 	if (!err)
 		err = vgg_plan_create(cli->dev, cli->model, &p->options,
 				      &p->plan);
@@ -138,6 +113,9 @@ static int plan_main(struct cli *cli, int argc, char **argv)
 	int status;
 
 	cli_parse(&verb_plan, argc, argv, &p);
+	p.options.threads = p.args.session.threads;
+	p.options.split = p.args.session.split;
+	p.options.file = p.args.session.plan;
 	status = plan_all(&p);
 	vgg_plan_free(p.plan);
 	return status;

@@ -15,10 +15,9 @@
 
 struct run {
 	struct cli *cli; /* first, see cli.h */
-	const char *model, *input, *output;
-	struct vgg_session_options session;
+	struct session_args args;
+	const char *input, *output;
 	unsigned int top;
-	bool wants_card;
 	char **paths;
 	int n_paths;
 
@@ -59,20 +58,6 @@ static void check_arguments(struct argp_state *state, const struct run *run)
 			 run->paths[0]);
 	if (!run->input && !run->n_paths)
 		arg_fail(state, "an image is missing; give files or folders");
-	if (run->wants_card && run->session.precision == VGG_PRECISION_FP32)
-		arg_fail(state, "--split card or a plan needs --precision "
-				"int8: the card has no floating point");
-}
-
-/* What is none of the names is a plan's file. */
-static void set_split(struct argp_state *state, struct run *run,
-		      const char *arg)
-{
-	int split = arg_split(state, arg);
-
-	run->session.plan = split < 0 ? arg : NULL;
-	run->session.split = split < 0 ? VGG_SPLIT_AUTO : (enum vgg_split)split;
-	run->wants_card = split < 0 || split == VGG_SPLIT_CARD;
 }
 
 static error_t parse(int key, char *arg, struct argp_state *state)
@@ -80,23 +65,6 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	struct run *run = state->input;
 
 	switch (key) {
-	case ARGP_KEY_INIT:
-		arg_init_common(state);
-		return 0;
-	case 'm':
-		run->model = arg;
-		return 0;
-	case KEY_SPLIT:
-		set_split(state, run, arg);
-		return 0;
-	case KEY_PRECISION:
-		run->session.precision = (enum vgg_precision)arg_choice(
-			state, "--precision", arg, precision_names);
-		return 0;
-	case 't':
-		run->session.threads =
-			arg_number(state, "--threads", arg, 0, THREADS_LIMIT);
-		return 0;
 	case 'n':
 		run->top = (unsigned int)arg_number(state, "--top", arg, 1,
 						    TOP_LIMIT);
@@ -107,16 +75,19 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case 'o':
 		run->output = arg;
 		return 0;
+	case ARGP_KEY_ARG:
+		return ARGP_ERR_UNKNOWN; /* all at once, please */
 	case ARGP_KEY_ARGS:
 		run->paths = state->argv + state->next;
 		run->n_paths = state->argc - state->next;
 		return 0;
 	case ARGP_KEY_END:
 		check_arguments(state, run);
-		return 0;
+		break;
 	default:
-		return ARGP_ERR_UNKNOWN;
+		break;
 	}
+	return arg_session(key, arg, state, &run->args);
 }
 
 static const struct argp argp = {
@@ -262,14 +233,14 @@ static int open_all(struct run *run)
 	int err = cli_open_device(run->cli);
 
 	if (!err)
-		err = cli_open_model(run->cli, run->model);
-	return err ? err : cli_open_session(run->cli, &run->session);
+		err = cli_open_model(run->cli, run->args.model);
+	return err ? err : cli_open_session(run->cli, &run->args.session);
 }
 
 static int run_all(struct run *run)
 {
 	struct out_run out = { .files = &run->files,
-			       .precision = run->session.precision };
+			       .precision = run->args.session.precision };
 	struct cli *cli = run->cli;
 	int err = open_all(run);
 
@@ -290,8 +261,8 @@ static int run_main(struct cli *cli, int argc, char **argv)
 	struct run run = {
 		.cli = cli,
 		.top = TOP_DEFAULT,
-		.session = { .size = sizeof(run.session),
-			     .progress = cli_progress },
+		.args.session = { .size = sizeof(run.args.session),
+				  .progress = cli_progress },
 	};
 	int status;
 

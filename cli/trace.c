@@ -18,8 +18,8 @@
 
 struct trace {
 	struct cli *cli; /* first, see cli.h */
-	const char *model, *output, *image;
-	struct vgg_session_options session;
+	struct session_args args;
+	const char *output, *image;
 	unsigned int iterations, warmup;
 	int in_flight; /* -1: one image after the other */
 
@@ -69,36 +69,11 @@ static void check_output(struct argp_state *state, const char *output)
 		 output);
 }
 
-static void check_arguments(struct argp_state *state, const struct trace *t)
-{
-	check_output(state, t->output);
-	if ((t->session.split == VGG_SPLIT_CARD || t->session.plan) &&
-	    t->session.precision == VGG_PRECISION_FP32)
-		arg_fail(state, "--split card or a plan needs --precision "
-				"int8: the card has no floating point");
-}
-
-/* What is none of the names is a plan's file. */
-static void set_split(struct argp_state *state, struct trace *t,
-		      const char *arg)
-{
-	int split = arg_split(state, arg);
-
-	t->session.plan = split < 0 ? arg : NULL;
-	t->session.split = split < 0 ? VGG_SPLIT_AUTO : (enum vgg_split)split;
-}
-
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
 	struct trace *t = state->input;
 
 	switch (key) {
-	case ARGP_KEY_INIT:
-		arg_init_common(state);
-		return 0;
-	case 'm':
-		t->model = arg;
-		return 0;
 	case 'o':
 		t->output = arg;
 		return 0;
@@ -110,19 +85,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		t->warmup = (unsigned int)arg_number(state, "--warmup", arg, 0,
 						     1000000);
 		return 0;
-	case 't':
-		t->session.threads =
-			arg_number(state, "--threads", arg, 0, THREADS_LIMIT);
-		return 0;
 	case KEY_IN_FLIGHT:
 		t->in_flight = arg_number(state, "--in-flight", arg, 0, 16);
-		return 0;
-	case KEY_SPLIT:
-		set_split(state, t, arg);
-		return 0;
-	case KEY_PRECISION:
-		t->session.precision = (enum vgg_precision)arg_choice(
-			state, "--precision", arg, precision_names);
 		return 0;
 	case ARGP_KEY_ARG:
 		if (t->image)
@@ -130,11 +94,12 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		t->image = arg;
 		return 0;
 	case ARGP_KEY_END:
-		check_arguments(state, t);
-		return 0;
+		check_output(state, t->output);
+		break;
 	default:
-		return ARGP_ERR_UNKNOWN;
+		break;
 	}
+	return arg_session(key, arg, state, &t->args);
 }
 
 static const struct argp argp = {
@@ -187,7 +152,7 @@ static int run_stream(struct trace *t)
 {
 	int err = flow(t, "warm-up", t->warmup);
 
-	vgg_trace_clear(t->session.trace);
+	vgg_trace_clear(t->args.session.trace);
 	if (!err)
 		err = flow(t, "images", t->iterations);
 	cli_progress_clear();
@@ -203,7 +168,7 @@ static int run_all(struct trace *t)
 		cli_progress(NULL, "warm-up", i, t->warmup);
 		err = run_once(t);
 	}
-	vgg_trace_clear(t->session.trace);
+	vgg_trace_clear(t->args.session.trace);
 	for (i = 0; !err && i < t->iterations; i++) {
 		cli_progress(NULL, "inferences", i, t->iterations);
 		err = run_once(t);
@@ -225,13 +190,13 @@ static int open_all(struct trace *t)
 	int err = cli_open_device(t->cli);
 
 	if (!err)
-		err = cli_open_model(t->cli, t->model);
+		err = cli_open_model(t->cli, t->args.model);
 	if (!err)
-		err = vgg_trace_create(room(t), &t->session.trace);
+		err = vgg_trace_create(room(t), &t->args.session.trace);
 	if (!err && t->in_flight < 0)
-		err = cli_open_session(t->cli, &t->session);
+		err = cli_open_session(t->cli, &t->args.session);
 	else if (!err)
-		err = cli_open_pipeline(t->cli, &t->session,
+		err = cli_open_pipeline(t->cli, &t->args.session,
 					(unsigned int)t->in_flight);
 	if (err || t->image)
 		return err;
@@ -247,10 +212,10 @@ static int trace_all(struct trace *t)
 	if (!err)
 		err = cli->pipeline ? run_stream(t) : run_all(t);
 	if (!err)
-		err = vgg_trace_save(t->session.trace, t->output);
+		err = vgg_trace_save(t->args.session.trace, t->output);
 	out.info.size = sizeof(out.info);
 	if (!err)
-		err = vgg_trace_info(t->session.trace, &out.info);
+		err = vgg_trace_info(t->args.session.trace, &out.info);
 	if (err)
 		return cli_report_last(cli, err);
 	cli->out->trace(cli, &out);
@@ -261,8 +226,8 @@ static int trace_main(struct cli *cli, int argc, char **argv)
 {
 	struct trace t = {
 		.cli = cli,
-		.session = { .size = sizeof(t.session),
-			     .progress = cli_progress },
+		.args.session = { .size = sizeof(t.args.session),
+				  .progress = cli_progress },
 		.iterations = ITERATIONS_DEFAULT,
 		.warmup = WARMUP_DEFAULT,
 		.in_flight = -1,
@@ -273,7 +238,7 @@ static int trace_main(struct cli *cli, int argc, char **argv)
 	status = trace_all(&t);
 	/* It outlives the session. */
 	cli_close(cli);
-	vgg_trace_free(t.session.trace);
+	vgg_trace_free(t.args.session.trace);
 	free(t.data);
 	return status;
 }

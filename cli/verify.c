@@ -9,8 +9,8 @@
 
 struct verify {
 	struct cli *cli; /* first, see cli.h */
-	const char *model, *input, *image;
-	int threads;
+	struct session_args args;
+	const char *input, *image;
 
 	float *data;
 	size_t count;
@@ -35,18 +35,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	struct verify *v = state->input;
 
 	switch (key) {
-	case ARGP_KEY_INIT:
-		arg_init_common(state);
-		return 0;
-	case 'm':
-		v->model = arg;
-		return 0;
 	case KEY_INPUT:
 		v->input = arg;
-		return 0;
-	case 't':
-		v->threads =
-			arg_number(state, "--threads", arg, 0, THREADS_LIMIT);
 		return 0;
 	case ARGP_KEY_ARG:
 		if (v->image)
@@ -59,10 +49,11 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 				 "--input takes the place of an image; "
 				 "leave out '%s'",
 				 v->image);
-		return 0;
+		break;
 	default:
-		return ARGP_ERR_UNKNOWN;
+		break;
 	}
+	return arg_session(key, arg, state, &v->args);
 }
 
 static const struct argp argp = {
@@ -87,7 +78,7 @@ static int make_input(struct verify *v)
 	if (v->input)
 		return input_from_array(cli, v->input, &v->data, &v->count);
 	o.split = VGG_SPLIT_CPU;
-	o.threads = v->threads;
+	o.threads = v->args.session.threads;
 	err = cli_open_session(cli, &o);
 	if (!err && v->image)
 		err = input_from_image(cli, v->image, &v->data, &v->count);
@@ -113,7 +104,7 @@ static int open_all(struct verify *v)
 	int err = cli_open_device(v->cli);
 
 	if (!err)
-		err = cli_open_model(v->cli, v->model);
+		err = cli_open_model(v->cli, v->args.model);
 	return err ? err : make_input(v);
 }
 
@@ -126,7 +117,7 @@ static int verify_all(struct verify *v)
 
 	if (!err)
 		err = vgg_verify(cli->dev, cli->model, v->data, v->count,
-				 v->threads, keep_layer, v);
+				 v->args.session.threads, keep_layer, v);
 	if (err && err != -EILSEQ)
 		return cli_report_last(cli, err);
 	out.layers = v->layers;
