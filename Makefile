@@ -375,7 +375,7 @@ install: all man
 	for plugin in $(PLUGINS); do \
 		install -D -m 755 -t $(DESTDIR)$(PREFIX)/lib/vggaccel $$plugin; \
 	done
-	install -m 644 lib/include/vggaccel.h $(DESTDIR)$(PREFIX)/include/
+	install -m 644 lib/include/*.h $(DESTDIR)$(PREFIX)/include/
 	install -m 644 kmod/include/vggaccel_hw.h \
 		kmod/include/uapi/vggaccel_drm.h $(DESTDIR)$(PREFIX)/include/
 	install -m 644 $(B)/vggaccel.pc $(DESTDIR)$(PREFIX)/lib/pkgconfig/
