@@ -1,19 +1,10 @@
 // SPDX-License-Identifier: MIT
 /* See bench_stream.h. */
 #include <stdlib.h>
-#include <time.h>
 
 #include "bench_stream.h"
 
 #define IN_FLIGHT_MAX 1024 /* of any pipeline */
-
-static double now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
-}
 
 /* When those in flight were pushed: a ring. */
 struct pushes {
@@ -23,7 +14,7 @@ struct pushes {
 
 static int push(struct bench_stream *s, struct pushes *p)
 {
-	p->at[(p->first + p->count++) % IN_FLIGHT_MAX] = now_ms();
+	p->at[(p->first + p->count++) % IN_FLIGHT_MAX] = 1e3 * cli_now();
 	return vgg_pipeline_push_tensor(s->cli->pipeline, s->data, s->count);
 }
 
@@ -60,7 +51,7 @@ int bench_stream(struct bench_stream *s)
 {
 	unsigned int all = s->warmup + s->images, i;
 	struct pushes p = { .count = 0 };
-	double begin = now_ms(), now = begin, pushed = 0;
+	double begin = 1e3 * cli_now(), now = begin, pushed = 0;
 	int err = 0;
 
 	for (i = 0; !err && i < all; i++) {
@@ -69,7 +60,7 @@ int bench_stream(struct bench_stream *s)
 		err = fill(s, &p);
 		if (!err)
 			err = pull(s, &p, &pushed);
-		now = now_ms();
+		now = 1e3 * cli_now();
 		if (i + 1 == s->warmup)
 			begin = now;
 		if (i >= s->warmup)

@@ -178,5 +178,7 @@ int input_fixed(const struct cli *cli, float **data, size_t *count);
 int cli_progress(void *ctx, const char *what, unsigned int done,
 		 unsigned int total);
 void cli_progress_clear(void);
+/* Seconds of a clock that only goes on. */
+double cli_now(void);
 
 #endif

@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "eval.h"
 #include "eval_score.h"
@@ -128,14 +127,6 @@ static const struct argp argp = {
 /*
  * One precision.
  */
-static double now_s(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-
 static struct eval_answer answer_of(const struct vgg_evaluated *image)
 {
 	struct eval_answer a = { image->class_, image->top[0].class_, false };
@@ -154,11 +145,11 @@ static int keep_answer(void *ctx, const struct vgg_evaluated *image)
 
 	/* Not what it takes to begin. */
 	if (a->count == a->resumed) {
-		a->begin = now_s();
+		a->begin = cli_now();
 		snprintf(a->placement, sizeof(a->placement), "%s",
 			 image->placement);
 	}
-	a->seconds = now_s() - a->begin;
+	a->seconds = cli_now() - a->begin;
 	if (!image->image)
 		memcpy(a->sha256, image->result->sha256, sizeof(a->sha256));
 	a->answer[a->count++] = answer;

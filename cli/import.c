@@ -3,7 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 
 #include "cli.h"
 #include "layers.h"
@@ -263,14 +262,6 @@ static int quantize(struct import *m)
 			 m->o.random_weights ? NULL : &m->report);
 }
 
-static double now_s(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-
 static int show(const struct import *m, double start)
 {
 	struct out_import out = { .file = m->output };
@@ -285,7 +276,7 @@ static int show(const struct import *m, double start)
 		m->cli->model_info.has_fp32 = false;
 	if (!stat(m->output, &st))
 		out.bytes = (uint64_t)st.st_size;
-	out.seconds = now_s() - start;
+	out.seconds = cli_now() - start;
 	out.layers = layers;
 	m->cli->out->import(m->cli, &out);
 	free(layers);
@@ -294,7 +285,7 @@ static int show(const struct import *m, double start)
 
 static int import_all(struct import *m)
 {
-	double start = now_s();
+	double start = cli_now();
 	int err = check_files(m);
 
 	if (!err)

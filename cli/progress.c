@@ -14,12 +14,12 @@
 
 static bool shown;
 
-static long now_ms(void)
+double cli_now(void)
 {
 	struct timespec t;
 
 	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000L + t.tv_nsec / 1000000;
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
 static bool wanted(void)
@@ -41,7 +41,7 @@ int cli_progress(void *ctx, const char *what, unsigned int done,
 	(void)ctx;
 	if (!wanted())
 		return 0;
-	now = now_ms();
+	now = (long)(1e3 * cli_now());
 	if (!start)
 		start = now;
 	if (now - start < QUIET_MS || now - last < STEP_MS)

@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 
 #include "cli.h"
 #include "out.h"
@@ -268,14 +267,6 @@ static int open_data(struct quantize *q)
 	return err;
 }
 
-static double now_s(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-
 static int write_model(struct quantize *q, double start)
 {
 	struct stat st;
@@ -288,7 +279,7 @@ static int write_model(struct quantize *q, double start)
 		q->cli->model_info.has_fp32 = false;
 	if (!stat(q->output, &st))
 		q->out.bytes = (uint64_t)st.st_size;
-	q->out.seconds = now_s() - start;
+	q->out.seconds = cli_now() - start;
 	return 0;
 }
 
@@ -308,7 +299,7 @@ static int quantize(struct quantize *q)
 
 static int quantize_all(struct quantize *q)
 {
-	double start = now_s();
+	double start = cli_now();
 	struct vgg_error error;
 	int err = quantize(q);
 

@@ -116,13 +116,17 @@ static int buffer_finish(struct vgg_backend *a, struct vgg_buffer *buffer,
 static int submit(struct vgg_backend *a, const struct vgg_job *job,
 		  uint32_t timeout_ms, uint64_t *ticket)
 {
-	apart_counts.jobs++;
+	unsigned int ahead = ++apart_counts.jobs - apart_counts.waits;
+
+	if (ahead > apart_counts.ahead)
+		apart_counts.ahead = ahead;
 	return inner(a)->ops->submit(inner(a), job, timeout_ms, ticket);
 }
 
 static int wait(struct vgg_backend *a, uint64_t ticket, uint32_t timeout_ms,
 		struct vgg_completion *c)
 {
+	apart_counts.waits++;
 	return inner(a)->ops->wait(inner(a), ticket, timeout_ms, c);
 }
 

@@ -15,6 +15,8 @@
 
 struct apart_counts {
 	_Atomic unsigned int jobs, prepares, finishes;
+	_Atomic unsigned int waits;
+	_Atomic unsigned int ahead; /* the most jobs not waited for yet */
 	_Atomic uint64_t read,
 		written; /* bytes made visible to the CPU, to the card */
 };

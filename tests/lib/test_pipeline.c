@@ -265,6 +265,43 @@ TEST(full_and_empty)
 	stream_clear(&s);
 }
 
+/* A fast lane is waited for, though a slow one has room; which is no must. */
+TEST(room_is_where_it_is_done_first)
+{
+	struct vgg_session_options o = VGG_INIT(o);
+	uint64_t seed = test_seed() + 6;
+	struct vgg_result r = VGG_INIT(r);
+	struct vgg_lanes lanes = { .count = 2 };
+	struct vgg_pipeline *p;
+	struct vgg_device *d;
+	struct stream s;
+	unsigned int i;
+
+	stream_init(&s, &seed);
+	OK(vgg_device_open("cpu", NULL, &d));
+	for (i = 0; i < 2; i++) {
+		OK(vgg_plan_alloc(&lanes.lane[i].plan, s.m));
+		lanes.lane[i].rate = i ? 1 : 100;
+		lanes.lane[i].in_flight = 2;
+	}
+	OK(vgg_pipeline_create_lanes(d, s.m, &o, &lanes, 0, &p));
+	EXPECT_EQ(4u, vgg_pipeline_capacity(p));
+	for (i = 0; i < 2; i++) {
+		EXPECT_TRUE(vgg_pipeline_room(p));
+		OK(vgg_pipeline_push_tensor(p, s.in[i], s.count));
+	}
+	EXPECT_FALSE(vgg_pipeline_room(p));
+	OK(vgg_pipeline_push_tensor(p, s.in[2], s.count));
+	for (i = 0; i < 3; i++) {
+		OK(vgg_pipeline_pull(p, &r));
+		EXPECT_STREQ(s.sha[i], r.sha256);
+	}
+	EXPECT_TRUE(vgg_pipeline_room(p));
+	vgg_pipeline_free(p);
+	vgg_device_close(d);
+	stream_clear(&s);
+}
+
 /* One image meets a fault of the card; the others don't notice. */
 TEST_TIMEOUT(a_fault_is_one_images, 60)
 {

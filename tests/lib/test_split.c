@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <math.h>
 
+#include "apart.h"
 #include "draw.h"
 #include "net.h"
 #include "plan/plan.h"
@@ -30,6 +31,9 @@ static void quantize(const struct vgg_model *m, const float *x, int8_t *to)
 		}
 }
 
+/* The most jobs that the card had ahead of it in a run. */
+static unsigned int drawn_ahead;
+
 /* Runs it for each of two inputs in turns, so that no old bytes pass for new;
  * out[]: the last tensors. */
 static void run(struct vgg_device *d, const struct vgg_model *m,
@@ -45,6 +49,7 @@ static void run(struct vgg_device *d, const struct vgg_model *m,
 
 	OK(vgg_threads_create(2, &o.threads));
 	OK(vgg_int8_create(&o, &x));
+	apart_counts.ahead = 0;
 	for (turn = 0; turn < 4; turn++) {
 		int8_t *to = vgg_int8_input(x);
 		size_t n = (size_t)vgg_shape_count(
@@ -58,6 +63,8 @@ static void run(struct vgg_device *d, const struct vgg_model *m,
 		ASSERT_TRUE(out[turn & 1] != NULL);
 		memcpy(out[turn & 1], vgg_int8_tensor(x, m->integer_layers), n);
 	}
+	drawn_ahead = apart_counts.ahead > drawn_ahead ? apart_counts.ahead :
+							 drawn_ahead;
 	vgg_int8_free(x);
 	vgg_threads_free(o.threads);
 }
@@ -139,6 +146,8 @@ TEST_TIMEOUT(random_splits_give_the_same_bytes, 240)
 	EXPECT_LT(NETS, drawn.rows);
 	EXPECT_LT(NETS, drawn.channels);
 	EXPECT_LT(0, drawn.streamed);
+	/* What a step fetches and what it computes. */
+	EXPECT_EQ(2u, drawn_ahead);
 }
 
 /* What a hand-made plan may get wrong. */
