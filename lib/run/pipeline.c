@@ -3,11 +3,14 @@
  * Pipelines: several images in flight.
  *
  * Each image in flight is a session with tensors of its own, which shares weights
- * and threads with the others of its lane, and a thread that takes it through its
- * plan: waiting for the card, or for its turn at the CPU. That is all that makes a
- * pipeline: while one waits for the card, another has the CPU, and the card's
- * queue holds the jobs of several. Stages are a plan like any other; whole images
- * on each processor are lanes with different plans (plan/lanes.h).
+ * and threads with the others of its lane. A lane's runners, threads of the
+ * pipeline, take its images through the plan in the order in which they came:
+ * waiting for the card, or for their turn at the CPU. That is all that makes a
+ * pipeline: while one waits for the card, another has the CPU, and the card's queue
+ * holds the jobs of several. Stages are a plan like any other; whole images on each
+ * processor are lanes with different plans (plan/lanes.h). Where nothing waits for
+ * a card, one runner does it all: handing the CPU on to another would cost more
+ * than a small network's image.
  *
  * Images are pushed to the lane that would be done with them first, and pulled in
  * the order in which they were pushed.
@@ -27,21 +30,26 @@
 
 enum state {
 	FREE,
-	LOADED, /* or at work */
+	LOADED,
+	RUNNING,
 	DONE,
 	SHOWN, /* the caller reads its result */
 };
 
 struct flight {
-	struct vgg_pipeline *all;
 	struct vgg_session *session;
 	unsigned int lane;
-	pthread_t thread;
-	pthread_cond_t go;
 	enum state state;
+	unsigned int number; /* of the image */
 	int err;
 	struct vgg_error error;
 	struct vgg_result result;
+};
+
+struct runner {
+	struct vgg_pipeline *all;
+	unsigned int lane;
+	pthread_t thread;
 };
 
 struct vgg_pipeline {
@@ -49,8 +57,11 @@ struct vgg_pipeline {
 	struct vgg_threads *threads;
 	struct vgg_threads *clusters[VGG_PROCESSORS_MAX];
 	struct vgg_threads *own[VGG_LANES_MAX]; /* of lanes */
+	pthread_cond_t loaded[VGG_LANES_MAX];	/* an image is, or stop */
 	struct flight flight[IMAGES_MAX];
-	unsigned int flights, running;	/* of which the threads run */
+	unsigned int flights;
+	struct runner runner[IMAGES_MAX];
+	unsigned int runners;
 	unsigned int order[IMAGES_MAX]; /* of those pushed, a ring */
 	unsigned int traced;		/* the lane whose plan the trace has */
 	unsigned int oldest, pushed, images; /* images: of all time */
@@ -60,7 +71,7 @@ struct vgg_pipeline {
 };
 
 /*
- * An image's thread.
+ * Runners.
  */
 static void run(struct flight *f)
 {
@@ -70,17 +81,39 @@ static void run(struct flight *f)
 		f->error = *vgg_error_last();
 }
 
-static void *fly(void *arg)
+/* (lock) The lane's image that came first of those nobody has begun; NULL. */
+static struct flight *next_loaded(struct vgg_pipeline *p, unsigned int lane)
 {
-	struct flight *f = arg;
-	struct vgg_pipeline *p = f->all;
+	struct flight *next = NULL;
+	unsigned int i;
+
+	for (i = 0; i < p->flights; i++) {
+		struct flight *f = &p->flight[i];
+
+		if (f->lane == lane && f->state == LOADED &&
+		    (!next || f->number < next->number))
+			next = f;
+	}
+	return next;
+}
+
+/* What is loaded is run, also after stop. */
+static void *work(void *arg)
+{
+	const struct runner *r = arg;
+	struct vgg_pipeline *p = r->all;
+	struct flight *f;
 
 	pthread_mutex_lock(&p->lock);
 	for (;;) {
-		while (f->state != LOADED && !p->stop)
-			pthread_cond_wait(&f->go, &p->lock);
-		if (f->state != LOADED)
+		f = next_loaded(p, r->lane);
+		if (!f && p->stop)
 			break;
+		if (!f) {
+			pthread_cond_wait(&p->loaded[r->lane], &p->lock);
+			continue;
+		}
+		f->state = RUNNING;
 		pthread_mutex_unlock(&p->lock);
 		run(f);
 		pthread_mutex_lock(&p->lock);
@@ -91,25 +124,52 @@ static void *fly(void *arg)
 	return NULL;
 }
 
+/* One for each image that may wait for the card. */
+static unsigned int runners_of(const struct vgg_pipeline *p, unsigned int lane)
+{
+	const struct vgg_session *first = NULL;
+	unsigned int n = 0, i;
+
+	for (i = 0; i < p->flights; i++) {
+		if (p->flight[i].lane != lane)
+			continue;
+		first = first ? first : p->flight[i].session;
+		n++;
+	}
+	return first && !vgg_session_jobs(first) ? 1 : n;
+}
+
+static int start_runners(struct vgg_pipeline *p, unsigned int lane)
+{
+	unsigned int n = runners_of(p, lane);
+	int err = 0;
+
+	while (!err && n--) {
+		struct runner *r = &p->runner[p->runners];
+
+		*r = (struct runner){ .all = p, .lane = lane };
+		err = pthread_create(&r->thread, NULL, work, r);
+		p->runners += !err;
+	}
+	return err;
+}
+
 static int start_threads(struct vgg_pipeline *p)
 {
 	sigset_t all, before;
+	unsigned int lane;
 	int err = 0;
 
 	/* The application's signals are for its own threads. */
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
-	while (!err && p->running < p->flights) {
-		struct flight *f = &p->flight[p->running];
-
-		err = pthread_create(&f->thread, NULL, fly, f);
-		if (!err)
-			p->running++;
-	}
+	for (lane = 0; !err && lane < p->lanes.count; lane++)
+		err = start_runners(p, lane);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	return !err ? 0 :
 		      vgg_fail(THREADS, NULL, "have fewer images in flight",
-			       "%u threads cannot be started", p->flights);
+			       "no more than %u threads can be started",
+			       p->runners);
 }
 
 /*
@@ -183,10 +243,8 @@ static void add_flight(struct vgg_pipeline *p, unsigned int lane,
 {
 	struct flight *f = &p->flight[p->flights++];
 
-	f->all = p;
 	f->session = session;
 	f->lane = lane;
-	pthread_cond_init(&f->go, NULL);
 }
 
 /* A trace has one plan, by which it divides the card's jobs. */
@@ -215,8 +273,9 @@ static int fill_lane(struct vgg_pipeline *p, unsigned int lane,
 
 	options.trace = lane == p->traced ? o->trace : NULL;
 	err = vgg_session_create_planned(
-		device, m, &options, &l->plan, p->threads,
-		p->lanes.clusters ? p->clusters : NULL, &first);
+		device, m, &options, &l->plan,
+		l->threads ? p->own[lane] : p->threads,
+		p->lanes.clusters && !l->threads ? p->clusters : NULL, &first);
 	if (err)
 		return err;
 	vgg_session_set_trace(first, o->trace);
@@ -268,11 +327,14 @@ static int create(struct vgg_pipeline *p, struct vgg_device *device,
 static struct vgg_pipeline *new_pipeline(void)
 {
 	struct vgg_pipeline *p = calloc(1, sizeof(*p));
+	unsigned int i;
 
 	if (!p)
 		return NULL;
 	pthread_mutex_init(&p->lock, NULL);
 	pthread_cond_init(&p->done, NULL);
+	for (i = 0; i < VGG_LANES_MAX; i++)
+		pthread_cond_init(&p->loaded[i], NULL);
 	return p;
 }
 
@@ -325,11 +387,11 @@ static void stop(struct vgg_pipeline *p)
 
 	pthread_mutex_lock(&p->lock);
 	p->stop = true;
-	for (i = 0; i < p->running; i++)
-		pthread_cond_signal(&p->flight[i].go);
+	for (i = 0; i < VGG_LANES_MAX; i++)
+		pthread_cond_broadcast(&p->loaded[i]);
 	pthread_mutex_unlock(&p->lock);
-	for (i = 0; i < p->running; i++)
-		pthread_join(p->flight[i].thread, NULL);
+	for (i = 0; i < p->runners; i++)
+		pthread_join(p->runner[i].thread, NULL);
 }
 
 void vgg_pipeline_free(struct vgg_pipeline *p)
@@ -340,18 +402,16 @@ void vgg_pipeline_free(struct vgg_pipeline *p)
 		return;
 	stop(p);
 	/* Each lane's first one, whose plan the others use, is the last. */
-	while (p->flights) {
-		struct flight *f = &p->flight[--p->flights];
-
-		vgg_session_free(f->session);
-		pthread_cond_destroy(&f->go);
-	}
+	while (p->flights)
+		vgg_session_free(p->flight[--p->flights].session);
 	for (i = 0; i < VGG_PROCESSORS_MAX; i++)
 		vgg_threads_free(p->clusters[i]);
 	for (i = 0; i < VGG_LANES_MAX; i++)
 		vgg_threads_free(p->own[i]);
 	vgg_threads_free(p->threads);
 	vgg_lanes_clear(&p->lanes);
+	for (i = 0; i < VGG_LANES_MAX; i++)
+		pthread_cond_destroy(&p->loaded[i]);
 	pthread_cond_destroy(&p->done);
 	pthread_mutex_destroy(&p->lock);
 	free(p);
@@ -389,7 +449,8 @@ static double done_at(const struct vgg_pipeline *p, unsigned int lane)
 
 	for (i = 0; i < p->flights; i++)
 		queued += p->flight[i].lane == lane &&
-			  p->flight[i].state == LOADED;
+			  (p->flight[i].state == LOADED ||
+			   p->flight[i].state == RUNNING);
 	return rate > 0 ? queued / rate : 0;
 }
 
@@ -465,12 +526,12 @@ static struct flight *take_free(struct vgg_pipeline *p)
 
 static void launch(struct vgg_pipeline *p, struct flight *f)
 {
-	p->images++;
 	pthread_mutex_lock(&p->lock);
 	f->state = LOADED;
+	f->number = ++p->images;
 	p->order[(p->oldest + p->pushed++) % IMAGES_MAX] =
 		(unsigned int)(f - p->flight);
-	pthread_cond_signal(&f->go);
+	pthread_cond_signal(&p->loaded[f->lane]);
 	pthread_mutex_unlock(&p->lock);
 }
 

@@ -404,6 +404,11 @@ void vgg_session_set_place(struct vgg_session *s, unsigned int lane,
 	s->image = image;
 }
 
+int vgg_session_threads(const struct vgg_session *s)
+{
+	return vgg_threads_count(s->threads);
+}
+
 unsigned int vgg_session_jobs(const struct vgg_session *s)
 {
 	return s->int8 ? vgg_int8_jobs(s->int8) : 0;

@@ -49,6 +49,8 @@ void vgg_session_set_trace(struct vgg_session *s, struct vgg_trace *trace);
 /* What a trace calls what comes: trace/trace.h. */
 void vgg_session_set_place(struct vgg_session *s, unsigned int lane,
 			   unsigned int image);
+/* Those of processor 0. */
+int vgg_session_threads(const struct vgg_session *s);
 /* The card's jobs for an image. */
 unsigned int vgg_session_jobs(const struct vgg_session *s);
 

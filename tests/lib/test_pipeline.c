@@ -12,7 +12,9 @@
 #include "net.h"
 #include "plan/lanes.h"
 #include "plan/plan_json.h"
+#include "plan_support.h"
 #include "run/pipeline.h"
+#include "run/session.h"
 
 #define IMAGES 64
 #define NETS (test_emulated() ? 1 : 4)
@@ -218,6 +220,36 @@ TEST_TIMEOUT(streams_on_clusters, 120)
 		stream_clear(&s);
 	}
 	EXPECT_NE(0u, clusters & ~1u);
+}
+
+/* A small network's images are not shared by threads; a large one's are. */
+TEST_TIMEOUT(small_networks_have_a_lane_per_cpu, 120)
+{
+	struct vgg_session_options o = VGG_INIT(o);
+	uint64_t seed = test_seed() + 7;
+	struct vgg_lanes lanes;
+	struct vgg_pipeline *p;
+	struct vgg_device *d;
+	struct vgg_model *large;
+	struct stream s;
+
+	stream_init(&s, &seed);
+	o.threads = 2;
+	OK(vgg_device_open("cpu", NULL, &d));
+	OK(vgg_lanes_make(d, s.m, VGG_SPLIT_AUTO, 2, &lanes));
+	EXPECT_EQ(2u, lanes.count);
+	vgg_lanes_clear(&lanes);
+	OK(vgg_pipeline_create(d, s.m, &o, 0, &p));
+	EXPECT_EQ(1, vgg_session_threads(vgg_pipeline_session(p)));
+	check_stream(&s, p, &seed);
+	vgg_pipeline_free(p);
+	large = plan_vgg16();
+	OK(vgg_lanes_make(d, large, VGG_SPLIT_AUTO, 2, &lanes));
+	EXPECT_EQ(1u, lanes.count);
+	vgg_lanes_clear(&lanes);
+	plan_net_free(large);
+	vgg_device_close(d);
+	stream_clear(&s);
 }
 
 /*
