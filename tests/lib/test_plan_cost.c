@@ -629,6 +629,8 @@ TEST(this_machine_is_made_of_its_threads)
 	EXPECT_TRUE(one.processor[0].capacity.products8 > 0);
 	EXPECT_TRUE(one.processor[0].capacity.products16 <=
 		    all.processor[0].capacity.products16);
+	vgg_machine_clear(&one);
+	vgg_machine_clear(&all);
 }
 
 /*
