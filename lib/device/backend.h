@@ -21,6 +21,11 @@ struct vgg_buffer {
 	void *map;		 /* HOST only */
 };
 
+/* So many of the last jobs are known by their tickets: more than all threads of a
+ * process submit while one of them isn't scheduled. */
+#define VGG_TICKETS (1u << 14)
+#define VGG_TICKETS_HINT "wait for a job before so many others are submitted"
+
 struct vgg_backend_ops {
 	/* All return 0 or -errno with the error set. */
 	int (*buffer_create)(struct vgg_backend *b, uint64_t bytes,

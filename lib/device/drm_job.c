@@ -22,7 +22,7 @@
 #include "trace/trace.h"
 #include "util/error.h"
 
-#define SLOTS 256u /* the public header promises to keep 64 results */
+#define DEPTH_MAX 128u
 #define ENTRIES_MAX (1u << 20)
 #define MARGIN_MS 10000 /* a reset, and a busy machine */
 
@@ -55,10 +55,9 @@ int vgg_drm_jobs_init(struct vgg_drm *d, uint32_t result_entries)
 		return vgg_drm_fail(d, errno, "results were not mapped");
 	d->results = at;
 	d->entries = result_entries;
-	d->slots = SLOTS;
-	/* What ends between two looks must find room in both. */
-	if (!d->depth || d->depth > SLOTS / 2)
-		d->depth = SLOTS / 2;
+	d->slots = VGG_TICKETS;
+	if (!d->depth || d->depth > DEPTH_MAX)
+		d->depth = DEPTH_MAX;
 	if (d->depth > result_entries)
 		d->depth = result_entries;
 	d->jobs = calloc(d->slots, sizeof(*d->jobs));
@@ -312,8 +311,7 @@ static int find_job(struct vgg_drm *d, uint64_t ticket, struct vgg_drm_job **j)
 	*j = &d->jobs[ticket % d->slots];
 	if (ticket && (*j)->ticket == ticket)
 		return 0;
-	return vgg_fail(BAD_ARGUMENT, "ticket",
-			"wait for a job before submitting 64 others",
+	return vgg_fail(BAD_ARGUMENT, "ticket", VGG_TICKETS_HINT,
 			"no job %llu", (unsigned long long)ticket);
 }
 
@@ -348,8 +346,7 @@ static int sleep_fence(struct vgg_drm *d, uint64_t point, uint64_t seq,
 	 * this one is waited for too late. */
 	if (vgg_drm_result(d, seq, &r))
 		return 0;
-	return vgg_fail(BAD_ARGUMENT, "ticket",
-			"wait for a job before submitting 64 others",
+	return vgg_fail(BAD_ARGUMENT, "ticket", VGG_TICKETS_HINT,
 			"the result of job %llu is gone",
 			(unsigned long long)seq);
 }

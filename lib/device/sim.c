@@ -7,8 +7,8 @@
  * Jobs may be submitted and awaited, and buffers managed, by several threads.
  *
  * One context, one submission and one completion ring. A ticket is the job's
- * sequence number; the results of the last RING jobs are kept until they are
- * waited for or overwritten.
+ * sequence number; results are kept until VGG_TICKETS jobs later, whoever
+ * submitted these.
  */
 #include <endian.h>
 #include <errno.h>
@@ -34,6 +34,7 @@
 #define VA_END (1ull << VGG_VA_BITS)
 
 struct result {
+	uint64_t ticket;
 	bool done;
 	struct vgg_completion c;
 };
@@ -63,7 +64,7 @@ struct sim {
 	uint32_t generation; /* of the rings: counts resets */
 	uint64_t lost_irqs, strays;
 	bool lost;
-	struct result results[RING];
+	struct result *results; /* VGG_TICKETS */
 };
 
 struct sim_buffer {
@@ -167,7 +168,7 @@ static int start_rings(struct sim *s)
 static void keep_result(struct sim *s, const struct vgg_hw_cqe *e)
 {
 	uint32_t seq = le32toh(e->seq);
-	struct result *r = &s->results[seq % RING];
+	struct result *r = &s->results[seq % VGG_TICKETS];
 
 	/* A wrong sequence number, a second completion, or one from before a
 	 * reset: never believed. */
@@ -279,7 +280,7 @@ static int recover(struct sim *s)
 	if (s->lost)
 		return check_alive(s);
 	for (seq = s->seq > RING ? s->seq - RING : 0; seq < s->seq; seq++) {
-		struct result *r = &s->results[seq % RING];
+		struct result *r = &s->results[seq % VGG_TICKETS];
 
 		if (!r->done)
 			r->c.status = VGG_STATUS_ABORTED;
@@ -300,21 +301,28 @@ static int timed_out(struct sim *s, uint64_t ticket, uint32_t timeout_ms)
 			(unsigned long long)ticket, timeout_ms);
 }
 
+static int find_result(struct sim *s, uint64_t ticket, struct result **r)
+{
+	*r = &s->results[ticket % VGG_TICKETS];
+	if (ticket < s->seq && (*r)->ticket == ticket)
+		return 0;
+	return vgg_fail(BAD_ARGUMENT, "ticket", VGG_TICKETS_HINT,
+			"no job %llu", (unsigned long long)ticket);
+}
+
 static int sim_wait(struct vgg_backend *b, uint64_t ticket, uint32_t timeout_ms,
 		    struct vgg_completion *c)
 {
 	struct sim *s = to_sim(b);
-	struct result *r = &s->results[ticket % RING];
+	struct result *r;
 	struct timespec until;
 	int err;
 
 	deadline_in(&until, timeout_ms);
 	pthread_mutex_lock(&s->lock);
 	err = check_alive(s);
-	if (!err && (ticket >= s->seq || s->seq - ticket > RING))
-		err = vgg_fail(BAD_ARGUMENT, "ticket",
-			       "wait for a job before submitting 64 others",
-			       "no job %llu", (unsigned long long)ticket);
+	if (!err)
+		err = find_result(s, ticket, &r);
 	while (!err && !r->done) {
 		uint64_t seen = interrupts(s);
 
@@ -327,6 +335,9 @@ static int sim_wait(struct vgg_backend *b, uint64_t ticket, uint32_t timeout_ms,
 			await_event(s, seen);
 			err = check_alive(s);
 		}
+		/* Without the lock, others went on. */
+		if (!err)
+			err = find_result(s, ticket, &r);
 	}
 	if (!err)
 		*c = r->c;
@@ -347,7 +358,7 @@ static int sim_submit(struct vgg_backend *b, const struct vgg_job *job,
 	err = check_alive(s);
 	/* One place stays free, so that full and empty differ. */
 	while (!err && s->seq >= s->entries - 1 &&
-	       !s->results[(s->seq - (s->entries - 1)) % RING].done) {
+	       !s->results[(s->seq - (s->entries - 1)) % VGG_TICKETS].done) {
 		uint64_t seen = interrupts(s);
 
 		if (reap(s))
@@ -363,7 +374,8 @@ static int sim_submit(struct vgg_backend *b, const struct vgg_job *job,
 	}
 	if (!err) {
 		*ticket = s->seq;
-		s->results[s->seq % RING] = (struct result){ 0 };
+		s->results[s->seq % VGG_TICKETS] =
+			(struct result){ .ticket = s->seq };
 		e = (struct vgg_hw_sqe *)s->sq.map + s->sq_tail;
 		*e = (struct vgg_hw_sqe){
 			.seq = htole32((uint32_t)s->seq),
@@ -531,6 +543,7 @@ static void sim_close(struct vgg_backend *b)
 	pthread_mutex_destroy(&s->memory_lock);
 	pthread_mutex_destroy(&s->event_lock);
 	pthread_mutex_destroy(&s->lock);
+	free(s->results);
 	free(s);
 }
 
@@ -672,8 +685,12 @@ int vgg_sim_backend_open_clock(const struct vgg_device_options *options,
 	struct vgg_sim_injection injection;
 	int err;
 
-	if (!s)
+	if (s)
+		s->results = calloc(VGG_TICKETS, sizeof(*s->results));
+	if (!s || !s->results) {
+		free(s);
 		return vgg_fail_memory("the simulated card");
+	}
 	s->base.ops = &sim_ops;
 	s->paced = options->pace;
 	init_sync(s);

@@ -246,8 +246,9 @@ struct vgg_completion {
 				 * by who waited for it */
 };
 
-/* Queues a job; *ticket names it for vgg_wait(). The results of the last 64 jobs
- * are kept: one that is waited for later than that is no longer known. */
+/* Queues a job; *ticket names it for vgg_wait(). The results of the device's last
+ * 16384 jobs are kept, whoever submitted them: one that is waited for later than
+ * that is no longer known (BAD_ARGUMENT). */
 int vgg_submit(struct vgg_device *device, const struct vgg_job *job,
 	       uint64_t *ticket);
 /* Waits for it. Returns 0 if it succeeded; else the error names the status and

@@ -222,22 +222,6 @@ static int make_lanes(struct vgg_lanes *lanes, struct vgg_device *device,
 	return err;
 }
 
-/*
- * A device keeps the results of the last 64 jobs, and results are pulled in
- * order: while a thread is late to look at its job's, others go on, but no
- * further than once through their plans.
- */
-#define JOBS_MAX 64
-
-static bool has_room(const struct vgg_pipeline *p, const struct vgg_session *s)
-{
-	unsigned int jobs = vgg_session_jobs(s), i;
-
-	for (i = 0; i < p->flights; i++)
-		jobs += vgg_session_jobs(p->flight[i].session);
-	return jobs <= JOBS_MAX;
-}
-
 static void add_flight(struct vgg_pipeline *p, unsigned int lane,
 		       struct vgg_session *session)
 {
@@ -280,7 +264,7 @@ static int fill_lane(struct vgg_pipeline *p, unsigned int lane,
 		return err;
 	vgg_session_set_trace(first, o->trace);
 	add_flight(p, lane, first);
-	for (n = 1; n < most && has_room(p, first); n++) {
+	for (n = 1; n < most; n++) {
 		err = vgg_session_another(first, &another);
 		if (err)
 			break;

@@ -6,6 +6,7 @@
  * And promise three: an injected fault ends in the error that is its name.
  */
 #include <errno.h>
+#include <pthread.h>
 #include <math.h>
 #include <stddef.h>
 
@@ -508,6 +509,73 @@ TEST(a_full_queue_does_not_hang)
 	/* The card was reset: it works again. */
 	OK(vgg_submit(d, &job, &ticket));
 	OK(vgg_wait(d, ticket, NULL));
+	vgg_buffer_destroy(b);
+	vgg_device_close(d);
+}
+
+/* Threads that know nothing of each other share a card: each gets the results of
+ * its own jobs, however late it looks at them. */
+#define TICKET_THREADS 100
+#define TICKET_JOBS 60
+
+struct ticket_user {
+	pthread_t thread;
+	struct vgg_device *device;
+	uint64_t stream; /* 0: jobs that fail */
+	int wrong;
+};
+
+static void *use_tickets(void *ctx)
+{
+	struct ticket_user *u = ctx;
+	struct vgg_job job = VGG_INIT(job);
+	uint64_t ticket;
+	int i, err;
+
+	job.stream = u->stream ? u->stream : 0x1000;
+	job.stream_bytes = 128;
+	for (i = 0; i < TICKET_JOBS; i++) {
+		err = vgg_submit(u->device, &job, &ticket);
+		if (!err)
+			err = vgg_wait(u->device, ticket, NULL);
+		u->wrong += err != (u->stream ? 0 : -EREMOTEIO);
+	}
+	return NULL;
+}
+
+TEST_TIMEOUT(results_belong_to_who_submitted, 120)
+{
+	struct ticket_user user[TICKET_THREADS] = { 0 };
+	struct vgg_job job = VGG_INIT(job);
+	struct vgg_device *d;
+	struct vgg_buffer *b;
+	uint64_t first, ticket;
+	int i;
+
+	OK(vgg_device_open("sim", NULL, &d));
+	OK(vgg_buffer_create(d, 4096, VGG_BUFFER_HOST, &b));
+	((uint16_t *)vgg_buffer_map(b))[0] = VGG_CMD_END;
+	job.stream = 0x1000;
+	job.stream_bytes = 128;
+	OK(vgg_submit(d, &job, &first));
+	for (i = 0; i < TICKET_THREADS; i++) {
+		user[i].device = d;
+		user[i].stream = i % 2 ? vgg_buffer_address(b) : 0;
+		ASSERT_EQ(0, pthread_create(&user[i].thread, NULL, use_tickets,
+					    &user[i]));
+	}
+	for (i = 0; i < TICKET_THREADS; i++) {
+		pthread_join(user[i].thread, NULL);
+		EXPECT_EQ(0, user[i].wrong);
+	}
+	/* Some thousand jobs later, and never in place of another. */
+	EXPECT_EQ(-EREMOTEIO, vgg_wait(d, first, NULL));
+	job.stream = vgg_buffer_address(b);
+	for (i = 0; i < 16384; i++) {
+		OK(vgg_submit(d, &job, &ticket));
+		OK(vgg_wait(d, ticket, NULL));
+	}
+	EXPECT_EQ(-EINVAL, vgg_wait(d, first, NULL));
 	vgg_buffer_destroy(b);
 	vgg_device_close(d);
 }
