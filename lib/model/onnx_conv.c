@@ -375,10 +375,14 @@ struct gemm {
 
 static int gemm_attributes(struct vgg_onnx *x, struct gemm *g)
 {
+	bool broadcast;
 	int err = vgg_onnx_attr_float(x, "alpha", 1, &g->alpha);
 
 	if (!err)
 		err = vgg_onnx_attr_float(x, "beta", 1, &g->beta);
+	/* A bias of one row, as the shape tells by itself since opset 7. */
+	if (!err)
+		err = vgg_onnx_attr_bool(x, "broadcast", false, &broadcast);
 	if (!err)
 		err = vgg_onnx_attr_bool(x, "transA", false, &g->trans_a);
 	if (!err)
@@ -391,6 +395,19 @@ static int gemm_attributes(struct vgg_onnx *x, struct gemm *g)
 	return err;
 }
 
+/* Caffe2 and MXNet have written files that lack the Flatten: their own product
+ * takes images, so that is what they mean. */
+static int flatten_image(struct vgg_onnx *x)
+{
+	const struct vgg_shape *in = vgg_onnx_shape(x);
+	struct vgg_shape flat = { .rank = 2, .dim = { in->dim[0] } };
+
+	if (in->rank != 4)
+		return 0;
+	flat.dim[1] = in->dim[1] * in->dim[2] * in->dim[3];
+	return vgg_onnx_reshape_to(x, &flat);
+}
+
 int vgg_onnx_gemm(struct vgg_onnx *x)
 {
 	struct onnx_const w = { 0 };
@@ -398,6 +415,8 @@ int vgg_onnx_gemm(struct vgg_onnx *x)
 	struct gemm g;
 	int err = gemm_attributes(x, &g);
 
+	if (!err)
+		err = flatten_image(x);
 	if (!err)
 		err = vgg_onnx_input(x, 1, &w);
 	if (!err && w.rank != 2)

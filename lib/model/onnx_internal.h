@@ -27,7 +27,7 @@
 #include "onnx.pb-c.h"
 #include "util/error.h"
 
-#define ONNX_OPSET_MIN 7
+#define ONNX_OPSET_MIN 3
 #define ONNX_OPSET_MAX 21
 #define ONNX_RANK_MAX 8	    /* of a constant */
 #define ONNX_CONST_DEPTH 32 /* nodes between a stored tensor and its use */
@@ -215,6 +215,14 @@ int vgg_onnx_qlinear_conv(struct vgg_onnx *x);
 int vgg_onnx_qlinear_matmul(struct vgg_onnx *x);
 int vgg_onnx_conv_integer(struct vgg_onnx *x);
 int vgg_onnx_matmul_integer(struct vgg_onnx *x);
+int vgg_onnx_qgemm(struct vgg_onnx *x);
+int vgg_onnx_qlinear_add(struct vgg_onnx *x);
+int vgg_onnx_qlinear_average(struct vgg_onnx *x);
+int vgg_onnx_qlinear_global_average(struct vgg_onnx *x);
+
+/* A layer that adds c, broadcast to the activation; MODEL_UNSUPPORTED unless it
+ * holds one value, or one per channel. */
+int vgg_onnx_add_constant(struct vgg_onnx *x, const struct onnx_const *c);
 
 /* The CONV layer of the current node. Weights are those of a Conv (O, I, H, W),
  * of a matrix product (K, M) or its transpose (M, K); c's data is used up. The

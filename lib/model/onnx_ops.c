@@ -203,6 +203,14 @@ static int add_or_mul(struct vgg_onnx *x)
 	return err;
 }
 
+int vgg_onnx_add_constant(struct vgg_onnx *x, const struct onnx_const *c)
+{
+	size_t step;
+	int err = per_channel(x, c, &step);
+
+	return err ? err : add_affine(x, c, step, true);
+}
+
 /* gamma, beta, mean, variance */
 static int batch_norm_inputs(struct vgg_onnx *x, size_t channels,
 			     struct onnx_const c[4])
@@ -247,25 +255,57 @@ static int batch_norm_layer(struct vgg_onnx *x, const struct onnx_const c[4],
 	return vgg_layer_infer(l);
 }
 
+static int fail_training(struct vgg_onnx *x)
+{
+	return onnx_refuse(
+		x, "export the network in inference mode (model.eval())",
+		"is in training mode");
+}
+
+/* Up to opset 6 training was what an attribute doesn't deny. */
+static int is_test(struct vgg_onnx *x, bool *training)
+{
+	bool test;
+	int err = vgg_onnx_attr_bool(x, "is_test", x->opset >= 7, &test);
+
+	*training |= !test;
+	return err;
+}
+
 /* Before opset 14 it is training that gives more than one output. */
 static int batch_norm_mode(struct vgg_onnx *x)
 {
 	const Onnx__NodeProto *node = x->at.node;
-	bool training, spatial;
+	bool training;
 	size_t i;
 	int err = vgg_onnx_attr_bool(x, "training_mode", false, &training);
 
 	if (!err)
-		err = vgg_onnx_attr_bool(x, "spatial", true, &spatial);
+		err = is_test(x, &training);
 	for (i = 1; i < node->n_output; i++)
 		training |= *node->output[i] != 0;
 	if (!err && training)
-		err = onnx_refuse(x,
-				  "export the network in inference mode "
-				  "(model.eval())",
-				  "is in training mode");
-	if (!err && !spatial)
-		err = onnx_refuse(x, NULL, "spatial 0; only 1 is supported");
+		err = fail_training(x);
+	return err;
+}
+
+/*
+ * spatial 0: statistics of each pixel, until opset 8. MXNet writes it with one
+ * value per channel and means that: so do the model zoo's vgg16-bn and vgg19-bn.
+ */
+static int check_spatial(struct vgg_onnx *x, size_t channels)
+{
+	struct onnx_const c;
+	bool spatial;
+	int err = vgg_onnx_attr_bool(x, "spatial", true, &spatial);
+
+	if (err || spatial)
+		return err;
+	err = vgg_onnx_input(x, 3, &c);
+	if (!err && c.count != channels)
+		err = onnx_refuse(x, "normalise with statistics per channel",
+				  "spatial 0: statistics of each pixel");
+	vgg_onnx_const_free(&c);
 	return err;
 }
 
@@ -280,6 +320,8 @@ static int batch_norm(struct vgg_onnx *x)
 		err = vgg_onnx_attr_float(x, "epsilon", 1e-5f, &epsilon);
 	if (!err && in->rank < 2)
 		err = onnx_refuse(x, NULL, "gets a tensor of rank 1");
+	if (!err)
+		err = check_spatial(x, (size_t)in->dim[1]);
 	if (!err)
 		err = batch_norm_inputs(x, (size_t)in->dim[1], c);
 	if (!err)
@@ -300,16 +342,14 @@ static int identity(struct vgg_onnx *x)
 
 static int dropout(struct vgg_onnx *x)
 {
-	double training = 0;
-	int err = 0;
+	bool training = false;
+	double mode = 0;
+	int err = is_test(x, &training);
 
-	if (vgg_onnx_has(x, 2))
-		err = vgg_onnx_scalar(x, 2, &training);
-	if (!err && training != 0)
-		err = onnx_refuse(x,
-				  "export the network in inference mode "
-				  "(model.eval())",
-				  "is in training mode");
+	if (!err && vgg_onnx_has(x, 2))
+		err = vgg_onnx_scalar(x, 2, &mode);
+	if (!err && (training || mode != 0))
+		err = fail_training(x);
 	return err;
 }
 
@@ -401,12 +441,12 @@ struct op {
 static const struct op ops[] = {
 	{ "Conv", vgg_onnx_conv, ONNX_F32, false, { CONV_ATTRIBUTES } },
 	{ "Gemm", vgg_onnx_gemm, ONNX_F32, false,
-	  { "alpha", "beta", "transA", "transB" } },
+	  { "alpha", "beta", "broadcast", "transA", "transB" } },
 	{ "MatMul", vgg_onnx_matmul, ONNX_F32, false, { NULL } },
 	{ "Add", add_or_mul, ONNX_F32, true, { NULL } },
 	{ "Mul", add_or_mul, ONNX_F32, true, { NULL } },
 	{ "BatchNormalization", batch_norm, ONNX_F32, false,
-	  { "epsilon", "momentum", "spatial", "training_mode" } },
+	  { "epsilon", "is_test", "momentum", "spatial", "training_mode" } },
 	{ "Relu", relu, ONNX_ANY, false, { NULL } },
 	{ "Clip", clip, ONNX_ANY, false, { "min", "max" } },
 	{ "MaxPool", vgg_onnx_pool, ONNX_F32 | BYTES, false,
@@ -419,13 +459,14 @@ static const struct op ops[] = {
 	  { NULL } },
 	{ "GlobalMaxPool", vgg_onnx_global_pool, ONNX_F32, false, { NULL } },
 	{ "Flatten", vgg_onnx_flatten, ONNX_ANY, false, { "axis" } },
-	{ "Reshape", vgg_onnx_reshape, ONNX_ANY, false, { "allowzero" } },
+	{ "Reshape", vgg_onnx_reshape, ONNX_ANY, false,
+	  { "allowzero", "shape" } },
 	{ "Squeeze", vgg_onnx_squeeze, ONNX_ANY, false, { "axes" } },
 	{ "Unsqueeze", vgg_onnx_squeeze, ONNX_ANY, false, { "axes" } },
 	{ "Transpose", vgg_onnx_transpose, ONNX_ANY, false, { "perm" } },
 	{ "Pad", vgg_onnx_pad, ONNX_ANY, false, { "mode", "pads", "value" } },
 	{ "Identity", identity, ONNX_ANY, false, { NULL } },
-	{ "Dropout", dropout, ONNX_F32, false, { "ratio", "seed" } },
+	{ "Dropout", dropout, ONNX_F32, false, { "is_test", "ratio", "seed" } },
 	{ "Cast", cast, ONNX_ANY, false, { "to", "saturate" } },
 	{ "Softmax", softmax, ONNX_F32, false, { "axis" } },
 	{ "LogSoftmax", softmax, ONNX_F32, false, { "axis" } },
@@ -441,6 +482,17 @@ static const struct op ops[] = {
 	  { CONV_ATTRIBUTES } },
 	{ "MatMulInteger", vgg_onnx_matmul_integer, BYTES, false, { NULL } },
 };
+
+/* Of the domain com.microsoft. */
+static const struct op microsoft_ops[] = {
+	{ "QGemm", vgg_onnx_qgemm, BYTES, false, { "alpha", "transA", "transB" } },
+	{ "QLinearAdd", vgg_onnx_qlinear_add, BYTES, true, { NULL } },
+	{ "QLinearAveragePool", vgg_onnx_qlinear_average, BYTES, false,
+	  { "auto_pad", "ceil_mode", "channels_last", "count_include_pad",
+	    "kernel_shape", "pads", "strides" } },
+	{ "QLinearGlobalAveragePool", vgg_onnx_qlinear_global_average, BYTES,
+	  false, { "channels_last" } },
+};
 /* clang-format on */
 
 static bool default_domain(const Onnx__NodeProto *node)
@@ -449,16 +501,28 @@ static bool default_domain(const Onnx__NodeProto *node)
 	       !strcmp(node->domain, "ai.onnx");
 }
 
-static const struct op *find(const Onnx__NodeProto *node)
+static const struct op *find_in(const struct op *table, size_t n,
+				const char *name)
 {
 	size_t i;
 
-	if (!node->op_type || !default_domain(node))
-		return NULL;
-	for (i = 0; i < sizeof(ops) / sizeof(*ops); i++)
-		if (!strcmp(ops[i].name, node->op_type))
-			return &ops[i];
+	for (i = 0; i < n; i++)
+		if (!strcmp(table[i].name, name))
+			return &table[i];
 	return NULL;
+}
+
+#define COUNT(table) (sizeof(table) / sizeof(*(table)))
+
+static const struct op *find(const Onnx__NodeProto *node)
+{
+	if (!node->op_type)
+		return NULL;
+	if (default_domain(node))
+		return find_in(ops, COUNT(ops), node->op_type);
+	if (strcmp(node->domain, "com.microsoft"))
+		return NULL;
+	return find_in(microsoft_ops, COUNT(microsoft_ops), node->op_type);
 }
 
 bool vgg_onnx_op_known(const Onnx__NodeProto *node, bool *any_operand)
@@ -480,7 +544,7 @@ static int fail_unknown(struct vgg_onnx *x)
 	return onnx_refuse(x,
 			   "export the network with standard operators (for "
 			   "a quantised one, in QDQ form)",
-			   "operators of the domain '%s' are not supported",
+			   "this operator of the domain '%s' is not supported",
 			   vgg_onnx_clean(domain, x->at.node->domain));
 }
 

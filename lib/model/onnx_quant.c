@@ -184,13 +184,16 @@ int vgg_onnx_dequantize_linear(struct vgg_onnx *x)
 }
 
 /*
- * Products of integers: which inputs are what. ConvInteger and MatMulInteger
- * have no scales, theirs are 1, and their result stays int32.
+ * Products of integers: which inputs are what. Without y_scale the result is
+ * floating-point, but ConvInteger and MatMulInteger have no scales, theirs are
+ * 1, and their result stays int32.
  */
 struct product {
 	unsigned int x_scale, x_zero, w, w_scale, w_zero, y_scale, y_zero, bias;
 	enum onnx_weights order;
 	int axis; /* of w: output channels */
+	float factor;
+	bool integer;
 };
 
 /* As many scales of 1 as there are zero points. */
@@ -233,7 +236,7 @@ static int weights(struct vgg_onnx *x, const struct product *p,
 	return err;
 }
 
-/* The bias has the scale of the products: real = B * x_scale * w_scale. */
+/* The bias has the scale of the products: real = B * x_scale * w_scale * factor. */
 static int bias(struct vgg_onnx *x, const struct product *p, float x_scale,
 		const struct onnx_const *w, struct vgg_blob *blob)
 {
@@ -256,7 +259,8 @@ static int bias(struct vgg_onnx *x, const struct product *p, float x_scale,
 	}
 	for (i = 0; to && i < b.count; i++)
 		to[i] = (float)(vgg_onnx_number(&b, i) * (double)x_scale *
-				(double)w->scale[w->scales > 1 ? i : 0]);
+				(double)w->scale[w->scales > 1 ? i : 0] *
+				(double)p->factor);
 	vgg_onnx_const_free(&b);
 	return err;
 }
@@ -268,7 +272,7 @@ static int check_exact(struct vgg_onnx *x, const struct product *p,
 	size_t channels = (size_t)w->dim[p->axis];
 	size_t taps = channels ? w->count / channels : 0;
 
-	if (p->y_scale != NONE || taps <= (1 << 24) / (255 * 255))
+	if (!p->integer || taps <= (1 << 24) / (255 * 255))
 		return 0;
 	return onnx_refuse(x, "quantise in QDQ form or with QLinearConv",
 			   "sums %zu products; results of more than %d could "
@@ -282,7 +286,7 @@ static int finish(struct vgg_onnx *x, const struct product *p)
 	int err;
 
 	if (p->y_scale == NONE) {
-		x->type = ONNX_I32;
+		x->type = p->integer ? ONNX_I32 : ONNX_F32;
 		return 0;
 	}
 	err = read_params(x, p->y_scale, p->y_zero, &y);
@@ -310,7 +314,7 @@ static int product(struct vgg_onnx *x, const struct product *p)
 	if (!err)
 		err = add_dequantize(x, &in);
 	if (!err)
-		err = vgg_onnx_weighted(x, &w, p->order, &b, 1);
+		err = vgg_onnx_weighted(x, &w, p->order, &b, p->factor);
 	vgg_onnx_const_free(&w);
 	vgg_blob_free(&b);
 	return err ? err : finish(x, p);
@@ -329,6 +333,7 @@ int vgg_onnx_qlinear_conv(struct vgg_onnx *x)
 		.bias = 8,
 		.order = ONNX_OIHW,
 		.axis = 0,
+		.factor = 1,
 	};
 
 	return product(x, &p);
@@ -347,6 +352,7 @@ int vgg_onnx_qlinear_matmul(struct vgg_onnx *x)
 		.bias = NONE,
 		.order = ONNX_KM,
 		.axis = 1,
+		.factor = 1,
 	};
 
 	return product(x, &p);
@@ -365,6 +371,8 @@ int vgg_onnx_conv_integer(struct vgg_onnx *x)
 		.bias = NONE,
 		.order = ONNX_OIHW,
 		.axis = 0,
+		.factor = 1,
+		.integer = true,
 	};
 
 	return product(x, &p);
@@ -383,7 +391,117 @@ int vgg_onnx_matmul_integer(struct vgg_onnx *x)
 		.bias = NONE,
 		.order = ONNX_KM,
 		.axis = 1,
+		.factor = 1,
+		.integer = true,
 	};
 
 	return product(x, &p);
+}
+
+/*
+ * Of ONNX Runtime's own operators those that its quantisers write for networks
+ * like these.
+ */
+int vgg_onnx_qgemm(struct vgg_onnx *x)
+{
+	struct product p = {
+		.x_scale = 1,
+		.x_zero = 2,
+		.w = 3,
+		.w_scale = 4,
+		.w_zero = 5,
+		.bias = 6,
+		.y_scale = 7,
+		.y_zero = 8,
+	};
+	bool trans_a, trans_b;
+	int err = vgg_onnx_attr_float(x, "alpha", 1, &p.factor);
+
+	if (!err)
+		err = vgg_onnx_attr_bool(x, "transA", false, &trans_a);
+	if (!err)
+		err = vgg_onnx_attr_bool(x, "transB", false, &trans_b);
+	if (!err && trans_a)
+		err = onnx_refuse(x,
+				  "multiply with the weights transposed "
+				  "instead",
+				  "transA 1; only 0 is supported");
+	if (err)
+		return err;
+	p.order = trans_b ? ONNX_MK : ONNX_KM;
+	p.axis = !trans_b;
+	if (!vgg_onnx_has(x, p.y_scale))
+		p.y_scale = NONE;
+	return product(x, &p);
+}
+
+/* A scale and a zero point for each of both inputs, then the output's. */
+int vgg_onnx_qlinear_add(struct vgg_onnx *x)
+{
+	unsigned int data = x->at.data, other = data ? 0 : 3;
+	struct params in = { .type = x->type }, out = { .type = x->type };
+	struct onnx_const c = { 0 }, scale = { 0 }, zero = { 0 };
+	int err;
+
+	if (data != 0 && data != 3)
+		return onnx_refuse(x, "check how the network was exported",
+				   "input %u comes from the network's input; "
+				   "only inputs 0 and 3 may",
+				   data);
+	err = read_params(x, data + 1, data + 2, &in);
+	if (!err)
+		err = check_type(x, &in);
+	if (!err)
+		err = read_params(x, 6, 7, &out);
+	if (!err)
+		err = vgg_onnx_input(x, other, &c);
+	if (!err)
+		err = vgg_onnx_input(x, other + 1, &scale);
+	if (!err && vgg_onnx_has(x, other + 2))
+		err = vgg_onnx_input(x, other + 2, &zero);
+	if (!err)
+		err = vgg_onnx_dequantize(x, &c, &scale,
+					  zero.data ? &zero : NULL, 0);
+	if (!err)
+		err = add_dequantize(x, &in);
+	if (!err)
+		err = vgg_onnx_add_constant(x, &c);
+	if (!err)
+		err = add_quantize(x, &out);
+	vgg_onnx_const_free(&c);
+	vgg_onnx_const_free(&scale);
+	vgg_onnx_const_free(&zero);
+	return err;
+}
+
+static int qlinear_pool(struct vgg_onnx *x, int (*pool)(struct vgg_onnx *))
+{
+	struct params in = { .type = x->type }, out = { .type = x->type };
+	bool last;
+	int err = vgg_onnx_attr_bool(x, "channels_last", false, &last);
+
+	if (!err && last)
+		err = onnx_refuse(x, "export the network in the order NCHW",
+				  "channels_last 1; only 0 is supported");
+	if (!err)
+		err = read_params(x, 1, 2, &in);
+	if (!err)
+		err = check_type(x, &in);
+	if (!err)
+		err = read_params(x, 3, 4, &out);
+	if (!err)
+		err = add_dequantize(x, &in);
+	if (!err)
+		err = pool(x);
+	return err ? err : add_quantize(x, &out);
+}
+
+int vgg_onnx_qlinear_average(struct vgg_onnx *x)
+{
+	return qlinear_pool(x, vgg_onnx_pool);
+}
+
+int vgg_onnx_qlinear_global_average(struct vgg_onnx *x)
+{
+	return qlinear_pool(x, vgg_onnx_global_pool);
 }

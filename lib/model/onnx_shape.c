@@ -62,7 +62,9 @@ int vgg_onnx_reshape_dims(struct vgg_onnx *x, const int64_t *in, int rank,
 	bool zero;
 
 	err = vgg_onnx_attr_bool(x, "allowzero", false, &zero);
-	if (!err)
+	if (!err && x->opset < 5)
+		err = vgg_onnx_attr_ints(x, "shape", ONNX_RANK_MAX, out, &n);
+	else if (!err)
 		err = vgg_onnx_list(x, 1, ONNX_RANK_MAX, out, &n);
 	*out_rank = (int)n;
 	for (i = 0; !err && i < (int)n; i++) {

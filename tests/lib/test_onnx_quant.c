@@ -230,4 +230,142 @@ TEST(integer_product_and_scale)
 	vgg_model_free(m);
 }
 
+static Onnx__NodeProto *microsoft(struct onnx_build *b, const char *op,
+				  const char *inputs, const char *out)
+{
+	Onnx__NodeProto *n = onnx_build_node(b, op, "ms", inputs, out);
+
+	free(n->domain);
+	n->domain = onnx_build_string("com.microsoft");
+	return n;
+}
+
+/* x: 3 bytes with scale 0.125 and zero point 100. */
+static struct onnx_build *bytes(void)
+{
+	struct onnx_build *b = onnx_build_new(13);
+
+	onnx_build_input(b, "x", ONNX_TEST_UINT8, 2, DIMS(1, 3));
+	onnx_build_float(b, "xs", 0.125f);
+	onnx_build_byte(b, "xz", ONNX_TEST_UINT8, 100);
+	onnx_build_float(b, "ys", 2);
+	onnx_build_byte(b, "yz", ONNX_TEST_UINT8, 120);
+	return b;
+}
+
+/* 2 * (sum + bias) with weights' scales 0.5 and 0.25, transposed or not. */
+static void check_qgemm(bool trans, bool quantized)
+{
+	struct onnx_build *b = bytes();
+	const int8_t w[6] = { 10, -20, 3, -128, 12, 5 };
+	const int8_t turned[6] = { 10, -128, -20, 12, 3, 5 };
+	const float scales[2] = { 0.5f, 0.25f }, x[3] = { 7, 250, 130 };
+	const int32_t bias[2] = { 70, -300 };
+	const int sum[2] = { -93 * 10 + 150 * -20 + 30 * 3 + 70,
+			     -93 * -128 + 150 * 12 + 30 * 5 - 300 };
+	struct vgg_model *m;
+	Onnx__NodeProto *n;
+	float *y;
+
+	onnx_build_tensor(b, "w", ONNX_TEST_INT8, 2,
+			  trans ? DIMS(2, 3) : DIMS(3, 2), trans ? w : turned);
+	onnx_build_tensor(b, "ws", ONNX_TEST_FLOAT, 1, DIMS(2), scales);
+	onnx_build_tensor(b, "wz", ONNX_TEST_INT8, 1, DIMS(2), "\0\0");
+	onnx_build_tensor(b, "b", ONNX_TEST_INT32, 1, DIMS(2), bias);
+	n = microsoft(b, "QGemm",
+		      quantized ? "x,xs,xz,w,ws,wz,b,ys,yz" :
+				  "x,xs,xz,w,ws,wz,b",
+		      quantized ? "t" : "y");
+	onnx_build_real(n, "alpha", 2);
+	onnx_build_int(n, "transB", trans);
+	if (quantized)
+		onnx_build_node(b, "DequantizeLinear", "dq", "t,ys,yz", "y");
+	onnx_build_output(b, "y");
+	m = import(b);
+	EXPECT_STREQ(quantized ? "dequantize conv quantize dequantize" :
+				 "dequantize conv",
+		     ops(m));
+	EXPECT_EQ(2u, m->layers[1].weight_scale.count);
+	EXPECT_NEAR(0.5, vgg_blob_f32(&m->layers[1].weight_scale)[1], 0);
+	ASSERT_EQ(0, onnx_run(m, x, &y));
+	/* -480.5 and 851.5, in steps of 2 from -240 to 270. */
+	EXPECT_NEAR(quantized ? -240 : sum[0] * 0.125, y[0], 0);
+	EXPECT_NEAR(quantized ? 270 : sum[1] * 0.0625, y[1], 0);
+	free(y);
+	vgg_model_free(m);
+}
+
+TEST(qgemm)
+{
+	check_qgemm(false, false);
+	check_qgemm(true, false);
+	check_qgemm(false, true);
+	check_qgemm(true, true);
+}
+
+/* The constant may be either side. */
+static void check_qlinear_add(const char *inputs)
+{
+	struct onnx_build *b = bytes();
+	const uint8_t c[3] = { 10, 20, 250 };
+	const float x[3] = { 108, 116, 100 };
+	struct vgg_model *m;
+	float *y;
+
+	onnx_build_tensor(b, "c", ONNX_TEST_UINT8, 1, DIMS(3), c);
+	onnx_build_float(b, "cs", 4);
+	onnx_build_byte(b, "cz", ONNX_TEST_UINT8, 20);
+	microsoft(b, "QLinearAdd", inputs, "t");
+	onnx_build_node(b, "DequantizeLinear", "dq", "t,ys,yz", "y");
+	onnx_build_output(b, "y");
+	m = import(b);
+	EXPECT_STREQ("dequantize affine quantize dequantize", ops(m));
+	ASSERT_EQ(0, onnx_run(m, x, &y));
+	/* 1 - 40, 2 + 0, 0 + 920 in steps of 2, half to even, up to 270 */
+	EXPECT_NEAR(-40, y[0], 0);
+	EXPECT_NEAR(2, y[1], 0);
+	EXPECT_NEAR(270, y[2], 0);
+	free(y);
+	vgg_model_free(m);
+}
+
+TEST(qlinear_add)
+{
+	check_qlinear_add("x,xs,xz,c,cs,cz,ys,yz");
+	check_qlinear_add("c,cs,cz,x,xs,xz,ys,yz");
+}
+
+static void check_qlinear_average(const char *op)
+{
+	struct onnx_build *b = onnx_build_new(13);
+	const float x[4] = { 100, 104, 108, 120 };
+	struct vgg_model *m;
+	Onnx__NodeProto *n;
+	float *y;
+
+	onnx_build_input(b, "x", ONNX_TEST_UINT8, 4, DIMS(1, 1, 2, 2));
+	onnx_build_float(b, "xs", 0.5f);
+	onnx_build_byte(b, "xz", ONNX_TEST_UINT8, 100);
+	onnx_build_float(b, "ys", 1);
+	onnx_build_byte(b, "yz", ONNX_TEST_UINT8, 7);
+	n = microsoft(b, op, "x,xs,xz,ys,yz", "t");
+	if (!strcmp(op, "QLinearAveragePool"))
+		onnx_build_ints(n, "kernel_shape", LIST(2, 2));
+	onnx_build_int(n, "channels_last", 0);
+	onnx_build_node(b, "DequantizeLinear", "dq", "t,ys,yz", "y");
+	onnx_build_output(b, "y");
+	m = import(b);
+	EXPECT_STREQ("dequantize avgpool quantize dequantize", ops(m));
+	ASSERT_EQ(0, onnx_run(m, x, &y));
+	EXPECT_NEAR(4, y[0], 0);
+	free(y);
+	vgg_model_free(m);
+}
+
+TEST(qlinear_average)
+{
+	check_qlinear_average("QLinearAveragePool");
+	check_qlinear_average("QLinearGlobalAveragePool");
+}
+
 TEST_HARNESS_MAIN

@@ -127,9 +127,9 @@ TEST(shapes)
 	       "weights of rank 5; only 2-D convolutions are supported");
 	b = square(13);
 	onnx_build_random(b, "w", 2, DIMS(192, 4));
-	onnx_build_node(b, "Gemm", "fc", "x,w", "y");
+	onnx_build_node(b, "MatMul", "fc", "x,w", "y");
 	refuse(b, VGG_ERROR_MODEL_UNSUPPORTED,
-	       "node 'fc' (Gemm): gets a tensor of rank 4");
+	       "node 'fc' (MatMul): gets a tensor of rank 4");
 	b = square(13);
 	onnx_build_list(b, "s", LIST(7, -1));
 	onnx_build_node(b, "Reshape", "r", "x,s", "y");
@@ -267,8 +267,8 @@ TEST(files)
 	Onnx__TensorProto *t;
 
 	refuse(onnx_build_new(6), VGG_ERROR_MODEL_UNSUPPORTED, "0 outputs");
-	refuse(square(6), VGG_ERROR_MODEL_UNSUPPORTED,
-	       "uses operator set 6; 7 to 21 are supported");
+	refuse(square(2), VGG_ERROR_MODEL_UNSUPPORTED,
+	       "uses operator set 2; 3 to 21 are supported");
 	refuse(square(22), VGG_ERROR_MODEL_UNSUPPORTED, "uses operator set 22");
 	b = square(13);
 	free(b->model->opset_import[0]->domain);
@@ -525,6 +525,46 @@ static void survive(const uint8_t *data, size_t size)
 		return;
 	EXPECT_STREQ(where, e->where);
 	EXPECT_TRUE(e->what[0]);
+}
+
+/* A byte tensor through an operator of ONNX Runtime's. */
+static struct onnx_build *microsoft(const char *op, const char *inputs,
+				    Onnx__NodeProto **node)
+{
+	struct onnx_build *b = onnx_build_new(13);
+
+	onnx_build_input(b, "x", ONNX_TEST_UINT8, 4, DIMS(1, 3, 2, 2));
+	onnx_build_float(b, "s", 0.5f);
+	onnx_build_byte(b, "z", ONNX_TEST_UINT8, 1);
+	onnx_build_tensor(b, "w", ONNX_TEST_UINT8, 2, DIMS(2, 2), "abcd");
+	*node = onnx_build_node(b, op, "ms", inputs, "y");
+	free((*node)->domain);
+	(*node)->domain = onnx_build_string("com.microsoft");
+	onnx_build_output(b, "y");
+	return b;
+}
+
+TEST(operators_of_onnx_runtime)
+{
+	struct onnx_build *b;
+	Onnx__NodeProto *n;
+
+	b = microsoft("QGemm", "x,s,z,w,s,z", &n);
+	onnx_build_int(n, "transA", 1);
+	refuse(b, VGG_ERROR_MODEL_UNSUPPORTED,
+	       "node 'ms' (QGemm): transA 1; only 0 is supported");
+	b = microsoft("QLinearAveragePool", "x,s,z,s,z", &n);
+	onnx_build_int(n, "channels_last", 1);
+	refuse(b, VGG_ERROR_MODEL_UNSUPPORTED, "channels_last 1");
+	b = microsoft("QLinearAdd", "x,s,z,w,s,z,s,z", &n);
+	refuse(b, VGG_ERROR_MODEL_UNSUPPORTED,
+	       "neither one value nor one per channel");
+	b = microsoft("QLinearAdd", "w,x,z,w,s,z,s,z", &n);
+	refuse(b, VGG_ERROR_MODEL_UNSUPPORTED, "only inputs 0 and 3 may");
+	b = microsoft("QLinearMul", "x,s,z,w,s,z,s,z", &n);
+	refuse(b, VGG_ERROR_MODEL_UNSUPPORTED,
+	       "node 'ms' (QLinearMul): this operator of the domain "
+	       "'com.microsoft' is not supported");
 }
 
 TEST(cut_anywhere)
