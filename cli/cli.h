@@ -163,9 +163,10 @@ int files_add(struct file_list *list, const char *path);
 int files_expand(struct file_list *list, const char *path);
 void files_free(struct file_list *list);
 
-/* input.c: input tensors; *data is freed by the caller. */
+/* input.c: input tensors; *data is freed by the caller, *count is of one image.
+ * An array may hold several, *images of them, unless that is NULL. */
 int input_from_array(const struct cli *cli, const char *path, float **data,
-		     size_t *count);
+		     size_t *count, unsigned int *images);
 int input_from_image(const struct cli *cli, const char *path, float **data,
 		     size_t *count);
 /* Always the same one for the same network. */

@@ -18,9 +18,11 @@ static void shape_text(const struct vgg_array *a, char *text, size_t size)
 }
 
 /* The library counts elements only; an array in NHWC order has as many. */
-static bool fits(const struct vgg_array *a, const struct vgg_model_info *m)
+static bool fits(const struct vgg_array *a, const struct vgg_model_info *m,
+		 bool several)
 {
-	int skip = a->rank == 4 && a->shape[0] == 1;
+	int skip = a->rank == 4 &&
+		   (a->shape[0] == 1 || (several && a->shape[0] > 0));
 
 	return !m->input_channels ||
 	       (a->rank == 3 + skip && a->shape[skip] == m->input_channels &&
@@ -29,11 +31,11 @@ static bool fits(const struct vgg_array *a, const struct vgg_model_info *m)
 }
 
 static int check_shape(const char *path, const struct vgg_array *a,
-		       const struct vgg_model_info *m)
+		       const struct vgg_model_info *m, bool several)
 {
 	char shape[200];
 
-	if (fits(a, m))
+	if (fits(a, m, several))
 		return 0;
 	shape_text(a, shape, sizeof(shape));
 	return cli_fail(VGG_ERROR_MODEL_SHAPE, path,
@@ -45,24 +47,32 @@ static int check_shape(const char *path, const struct vgg_array *a,
 }
 
 int input_from_array(const struct cli *cli, const char *path, float **data,
-		     size_t *count)
+		     size_t *count, unsigned int *images)
 {
+	const struct vgg_model_info *m = &cli->model_info;
+	size_t elements = 1;
 	struct vgg_array a;
 	int err = vgg_array_load(path, &a), i;
 
 	if (err)
 		return err;
-	err = check_shape(path, &a, &cli->model_info);
+	err = check_shape(path, &a, m, images);
 	if (err) {
 		vgg_array_free(&a);
 		return err;
 	}
-	*count = 1;
 	for (i = 0; i < a.rank; i++)
-		*count *= (size_t)a.shape[i];
+		elements *= (size_t)a.shape[i];
+	*count = elements;
+	if (images) {
+		*images = a.rank == 4 && m->input_channels ?
+				  (unsigned int)a.shape[0] :
+				  1;
+		*count /= *images;
+	}
 	/* Its own memory, so that callers need not know of arrays. */
-	*data = cli_alloc(NULL, *count * sizeof(**data));
-	memcpy(*data, a.data, *count * sizeof(**data));
+	*data = cli_alloc(NULL, elements * sizeof(**data));
+	memcpy(*data, a.data, elements * sizeof(**data));
 	vgg_array_free(&a);
 	return 0;
 }

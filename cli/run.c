@@ -3,6 +3,8 @@
  * vggctl run: classifies images. An image that can't be read is told and
  * skipped; whatever else fails ends the run, as it would fail again.
  */
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -40,7 +42,7 @@ static const struct argp_option options[] = {
 	  0 },
 	{ "input", KEY_INPUT, "X.npy", 0,
 	  "Preprocessed float32 array (NCHW) "
-	  "in place of images",
+	  "in place of images; several may be stacked in it",
 	  0 },
 	{ "output", 'o', "Y.npy", 0,
 	  "Write the network's output there; that "
@@ -153,22 +155,47 @@ static int show(struct run *run, const char *file, const struct vgg_result *r)
 	return err;
 }
 
+/* One image of an array; the only one has the array's name. */
+static int run_tensor(struct run *run, const char *file, unsigned int i,
+		      unsigned int images, const float *data, size_t count)
+{
+	struct vgg_result r = VGG_INIT(r);
+	char name[PATH_MAX + 16];
+	int err;
+
+	err = vgg_session_run_tensor(run->cli->session, data, count, &r);
+	if (err)
+		return err;
+	snprintf(name, sizeof(name), "%s[%u]", file, i);
+	return show(run, images > 1 ? name : file, &r);
+}
+
+static int run_array(struct run *run, const char *file)
+{
+	unsigned int images, i;
+	size_t count;
+	float *data;
+	int err = input_from_array(run->cli, file, &data, &count, &images);
+
+	if (err)
+		return err;
+	for (i = 0; !err && i < images; i++) {
+		cli_progress(NULL, "images", i, images);
+		err = run_tensor(run, file, i, images, data + i * count,
+				 count);
+	}
+	free(data);
+	return err;
+}
+
 static int run_file(struct run *run, const char *file)
 {
 	struct vgg_result r = VGG_INIT(r);
-	size_t count;
-	float *data;
 	int err;
 
-	if (!run->input) {
-		err = vgg_session_run_file(run->cli->session, file, &r);
-		return err ? err : show(run, file, &r);
-	}
-	err = input_from_array(run->cli, file, &data, &count);
-	if (err)
-		return err;
-	err = vgg_session_run_tensor(run->cli->session, data, count, &r);
-	free(data);
+	if (run->input)
+		return run_array(run, file);
+	err = vgg_session_run_file(run->cli->session, file, &r);
 	return err ? err : show(run, file, &r);
 }
 
@@ -200,7 +227,7 @@ static int write_output(struct run *run)
 				"leave out the inputs that failed",
 				"is not written, as not all inputs have an "
 				"output");
-	if (run->files.count > 1) {
+	if (run->done > 1) {
 		if (a->rank == 8)
 			return cli_fail(VGG_ERROR_BAD_ARGUMENT, run->output,
 					"write them one by one",

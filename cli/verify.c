@@ -76,7 +76,8 @@ static int make_input(struct verify *v)
 	int err;
 
 	if (v->input)
-		return input_from_array(cli, v->input, &v->data, &v->count);
+		return input_from_array(cli, v->input, &v->data, &v->count,
+					NULL);
 	o.split = VGG_SPLIT_CPU;
 	o.threads = v->args.session.threads;
 	err = cli_open_session(cli, &o);

@@ -271,20 +271,38 @@ static int try_rules(const rule *rules, size_t n, struct vgg_model *m,
 	return done;
 }
 
-/* QUANTIZE + DEQUANTIZE at i, i + 1: the tensor before them is pinned. */
+/* The tensor in front of layer i, or of what only moves values before that. */
+static struct vgg_quant *tensor_before(struct vgg_model *m, unsigned int i)
+{
+	while (i && (m->layers[i - 1].op == VGG_OP_MAXPOOL ||
+		     m->layers[i - 1].op == VGG_OP_RESHAPE))
+		i--;
+	return i ? &m->layers[i - 1].out_q : &m->in_q;
+}
+
+/*
+ * QUANTIZE + DEQUANTIZE at i, i + 1: the tensor before them is pinned. If it is
+ * already, with another scale, an AFFINE that changes nothing else stays.
+ */
 static int pin_pair(struct vgg_model *m, unsigned int i)
 {
-	const struct vgg_layer *q = &m->layers[i], *d = q + 1;
-	struct vgg_quant *to = i ? &m->layers[i - 1].out_q : &m->in_q;
+	struct vgg_layer *q = &m->layers[i], *d = q + 1;
+	struct vgg_quant *to = tensor_before(m, i), pin;
 
 	if (q->op != VGG_OP_QUANTIZE || d->op != VGG_OP_DEQUANTIZE ||
-	    !same_quant(q, d) || to->pinned)
+	    !same_quant(q, d))
 		return 0;
-	*to = (struct vgg_quant){ .known = true,
+	pin = (struct vgg_quant){ .known = true,
 				  .pinned = true,
 				  .scale = q->q_scale,
 				  .zero = int8_zero(q) };
-	vgg_model_remove(m, i);
+	vgg_model_remove(m, i + 1);
+	if (to->pinned && (to->scale != pin.scale || to->zero != pin.zero)) {
+		q->op = VGG_OP_AFFINE;
+		q->out_q = pin;
+		return 1;
+	}
+	*to = pin;
 	vgg_model_remove(m, i);
 	return 1;
 }

@@ -77,7 +77,8 @@ def locked(name):
 
 
 def onnx(name):
-    path = f"{KEPT}/{name}-{digest(cpu_onnx.__file__)}.onnx"
+    writers = [cpu_onnx.__file__, cpu_onnx.onnx_file.__file__]
+    path = f"{KEPT}/{name}-{digest(*writers)}.onnx"
     with locked(f"{name}.onnx"):
         if not os.path.exists(path):
             say(f"writing {name}.onnx with random weights (once) ...")

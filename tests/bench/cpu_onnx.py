@@ -5,61 +5,23 @@
     cpu_onnx.py vgg16|fc4096 FILE
 
 Random weights (He-initialised, always the same): time depends on the shapes,
-not on the values. Written byte by byte, so that it needs no package of ONNX: a
-message is a row of fields, each a tag (number << 3 | wire type) and a varint
-(type 0) or a length and bytes (type 2). Field numbers are those of onnx.proto.
+not on the values.
 """
+import os
 import sys
 
 import numpy as np
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, os.pardir, "onnx"))
+import onnx_file  # noqa: E402
+from onnx_file import node, tensor, value_info  # noqa: E402
 
 VGG16 = [64, 64, "M", 128, 128, "M", 256, 256, 256, "M",
          512, 512, 512, "M", 512, 512, 512, "M"]
 HEAD = [4096, 4096, 1000]
 SIDE = 224
 SEED = 16
-
-FLOAT, INT_ATTR, INTS_ATTR = 1, 2, 7
-
-
-def varint(n):
-    out = bytearray()
-    while True:
-        out.append(n & 127 | (128 if n > 127 else 0))
-        n >>= 7
-        if not n:
-            return bytes(out)
-
-
-def field(number, value):
-    if isinstance(value, int):
-        return varint(number << 3) + varint(value)
-    if isinstance(value, str):
-        value = value.encode()
-    return varint(number << 3 | 2) + varint(len(value)) + value
-
-
-def attribute(name, value):
-    if isinstance(value, int):
-        return field(1, name) + field(3, value) + field(20, INT_ATTR)
-    return (field(1, name) + b"".join(field(8, v) for v in value)
-            + field(20, INTS_ATTR))
-
-
-def node(op, inputs, output, **attributes):
-    return (b"".join(field(1, i) for i in inputs) + field(2, output)
-            + field(3, output) + field(4, op)
-            + b"".join(field(5, attribute(k, v)) for k, v in attributes.items()))
-
-
-def tensor(name, array):
-    return (b"".join(field(1, d) for d in array.shape) + field(2, FLOAT)
-            + field(8, name) + field(9, array.tobytes()))
-
-
-def value_info(name, shape):
-    dims = b"".join(field(1, field(1, d)) for d in shape)
-    return field(1, name) + field(2, field(1, field(1, FLOAT) + field(2, dims)))
 
 
 class Network:
@@ -94,13 +56,9 @@ class Network:
         self.add("Gemm", name, self.weights(name, (n_out, n_in)), transB=1)
 
     def write(self, path, outputs):
-        graph = (b"".join(field(1, n) for n in self.nodes) + field(2, "bench")
-                 + b"".join(field(5, t) for t in self.tensors)
-                 + field(11, value_info("input", self.shape))
-                 + field(12, value_info(self.last, (1, outputs))))
-        with open(path, "wb") as f:
-            f.write(field(1, 8) + field(2, "vggaccel") + field(7, graph)
-                    + field(8, field(1, "") + field(2, 13)))
+        onnx_file.write(path, "bench", self.nodes, self.tensors,
+                        [value_info("input", self.shape)],
+                        value_info(self.last, (1, outputs)))
 
 
 def vgg16(path):

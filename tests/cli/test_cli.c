@@ -445,6 +445,32 @@ TEST(input_and_output)
 	vgg_array_free(&y);
 }
 
+/* Each of a stack of inputs gives what it gives alone. */
+TEST(stacked_input)
+{
+	static float pixels[2 * 3 * 32 * 32];
+	struct vgg_array in = { 4, { 2, 3, 32, 32 }, pixels }, all, one;
+	size_t i;
+
+	make_files();
+	for (i = 0; i < 2 * 3 * 32 * 32; i++)
+		pixels[i] = (float)(i * i % 251) / 255;
+	ASSERT_EQ(0, vgg_array_save(in_tmp("two.npy"), &in));
+	in.shape[0] = 1;
+	in.data += 3 * 32 * 32;
+	ASSERT_EQ(0, vgg_array_save(in_tmp("second.npy"), &in));
+	vggctl_ok("run -m @mini.st --input @two.npy -o @all.npy");
+	vggctl_ok("run -m @mini.st --input @second.npy -o @one.npy");
+	ASSERT_EQ(0, vgg_array_load(in_tmp("all.npy"), &all));
+	ASSERT_EQ(0, vgg_array_load(in_tmp("one.npy"), &one));
+	ASSERT_EQ(3, all.rank);
+	EXPECT_EQ(2, all.shape[0]);
+	EXPECT_EQ(0, memcmp(all.data + 10, one.data, 10 * sizeof(float)));
+	EXPECT_NE(0, memcmp(all.data, one.data, 10 * sizeof(float)));
+	vgg_array_free(&all);
+	vgg_array_free(&one);
+}
+
 TEST(stacked_output)
 {
 	struct vgg_array all, one;

@@ -230,6 +230,40 @@ TEST(integer_product_and_scale)
 	vgg_model_free(m);
 }
 
+/* A Flatten between product and scale, and scales that change on the way: all
+ * of it has an integer form. */
+TEST(requantised_between)
+{
+	struct onnx_build *b = image(13);
+	const int8_t w[6] = { 1, -2, 3, -128, 127, 5 };
+	struct vgg_model *m;
+	int i;
+
+	onnx_build_float(b, "s", 0.125f);
+	onnx_build_float(b, "t", 0.25f);
+	onnx_build_byte(b, "z", ONNX_TEST_UINT8, 128);
+	onnx_build_tensor(b, "wq", ONNX_TEST_INT8, 4, DIMS(2, 3, 1, 1), w);
+	onnx_build_node(b, "DequantizeLinear", "dqw", "wq,s", "w");
+	qdq(b, "x", "a", "s", "z");
+	onnx_build_node(b, "Conv", "c", "a,w", "b");
+	onnx_build_node(b, "Flatten", "f", "b", "d");
+	qdq(b, "d", "e", "t", "z");
+	qdq(b, "e", "g", "s", "z");
+	onnx_build_node(b, "Relu", "r", "g", "h");
+	qdq(b, "h", "y", "t", "z");
+	onnx_build_output(b, "y");
+	m = import(b);
+	ASSERT_EQ(0, vgg_model_fold(m));
+	EXPECT_STREQ("conv reshape affine affine", ops(m));
+	EXPECT_NEAR(0.25, m->layers[0].out_q.scale, 0);
+	EXPECT_NEAR(0.125, m->layers[2].out_q.scale, 0);
+	EXPECT_NEAR(0.25, m->layers[3].out_q.scale, 0);
+	EXPECT_NEAR(0, m->layers[3].lo, 0);
+	for (i = 0; i < 4; i++)
+		EXPECT_TRUE(i == 1 || m->layers[i].out_q.pinned);
+	vgg_model_free(m);
+}
+
 static Onnx__NodeProto *microsoft(struct onnx_build *b, const char *op,
 				  const char *inputs, const char *out)
 {
