@@ -211,16 +211,25 @@ int vgg_onnx_add_constant(struct vgg_onnx *x, const struct onnx_const *c)
 	return err ? err : add_affine(x, c, step, true);
 }
 
-/* gamma, beta, mean, variance */
+/*
+ * gamma, beta, mean, variance. Until opset 8 there was spatial 0: statistics of
+ * each pixel. MXNet writes it with one value per channel and means that; so have
+ * it the model zoo's vgg16-bn and vgg19-bn.
+ */
 static int batch_norm_inputs(struct vgg_onnx *x, size_t channels,
 			     struct onnx_const c[4])
 {
+	bool spatial;
 	unsigned int i;
-	int err = 0;
+	int err = vgg_onnx_attr_bool(x, "spatial", true, &spatial);
 
 	for (i = 0; !err && i < 4; i++) {
 		err = vgg_onnx_input(x, i + 1, &c[i]);
-		if (!err && c[i].count != channels)
+		if (!err && c[i].count != channels && !spatial)
+			err = onnx_refuse(
+				x, "normalise with statistics per channel",
+				"spatial 0: statistics of each pixel");
+		else if (!err && c[i].count != channels)
 			err = onnx_fail(x, MODEL_SHAPE, ASK_CHECKER,
 					"input %u has %zu values for %zu "
 					"channels",
@@ -289,26 +298,6 @@ static int batch_norm_mode(struct vgg_onnx *x)
 	return err;
 }
 
-/*
- * spatial 0: statistics of each pixel, until opset 8. MXNet writes it with one
- * value per channel and means that: so do the model zoo's vgg16-bn and vgg19-bn.
- */
-static int check_spatial(struct vgg_onnx *x, size_t channels)
-{
-	struct onnx_const c;
-	bool spatial;
-	int err = vgg_onnx_attr_bool(x, "spatial", true, &spatial);
-
-	if (err || spatial)
-		return err;
-	err = vgg_onnx_input(x, 3, &c);
-	if (!err && c.count != channels)
-		err = onnx_refuse(x, "normalise with statistics per channel",
-				  "spatial 0: statistics of each pixel");
-	vgg_onnx_const_free(&c);
-	return err;
-}
-
 static int batch_norm(struct vgg_onnx *x)
 {
 	const struct vgg_shape *in = vgg_onnx_shape(x);
@@ -320,8 +309,6 @@ static int batch_norm(struct vgg_onnx *x)
 		err = vgg_onnx_attr_float(x, "epsilon", 1e-5f, &epsilon);
 	if (!err && in->rank < 2)
 		err = onnx_refuse(x, NULL, "gets a tensor of rank 1");
-	if (!err)
-		err = check_spatial(x, (size_t)in->dim[1]);
 	if (!err)
 		err = batch_norm_inputs(x, (size_t)in->dim[1], c);
 	if (!err)

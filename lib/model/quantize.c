@@ -28,6 +28,7 @@
 
 #include "kernels/kernels.h"
 #include "model/card_limits.h"
+#include "model/multiplier.h"
 #include "model/quantize.h"
 #include "quant/calibrate.h"
 #include "util/error.h"
@@ -44,32 +45,6 @@ struct context {
 	const struct vgg_calibration *calibration;
 	struct residue residue; /* of the current layer's input */
 };
-
-void vgg_multiplier(double real, struct vgg_qparam *p)
-{
-	int exponent;
-	double fraction = frexp(real, &exponent);
-	int64_t mult = llround(fraction * 0x1p31);
-
-	if (mult == (int64_t)1 << 31 || mult == -((int64_t)1 << 31)) {
-		mult /= 2;
-		exponent++;
-	}
-	p->shift = 31 - exponent;
-	/* Too small to matter: fewer bits of mult instead of a larger shift. */
-	while (p->shift > VGG_QSHIFT_MAX) {
-		mult = mult / 2;
-		p->shift--;
-		if (!mult)
-			p->shift = VGG_QSHIFT_MAX;
-	}
-	/* 2^30 and more: every accumulator but 0 saturates anyway. */
-	if (p->shift < 1) {
-		mult = mult < 0 ? -INT32_MAX : INT32_MAX;
-		p->shift = 1;
-	}
-	p->mult = (int32_t)mult;
-}
 
 static int32_t round32(double v)
 {
@@ -100,17 +75,33 @@ static void post(const struct vgg_layer *l, size_t c, double *u, double *t)
 	*t = l->shift.data ? vgg_blob_f32(&l->shift)[c] : 0;
 }
 
-/* Fills mult, shift and offset; returns the error that offset leaves. */
-static float set_output(const struct vgg_layer *l, size_t c, double acc_scale,
-			struct vgg_qparam *p)
+/*
+ * Fills mult, shift and offset of what is value * factor / divisor in single
+ * precision; returns the error that offset leaves. Where a quantised graph gives
+ * the scales, each value is the one that a runtime computes like that: a single
+ * one beside it makes layers of others.
+ */
+static float set_output(const struct vgg_layer *l, size_t c, double factor,
+			float divisor, struct vgg_qparam *p)
 {
 	double u, t, exact;
 
 	post(l, c, &u, &t);
-	vgg_multiplier(acc_scale * u / l->out_q.scale, p);
+	if (l->out_q.pinned && u == 1)
+		vgg_multiplier_like((float)factor, divisor, l->out_q.zero, p);
+	else
+		vgg_multiplier(factor / divisor * u, p);
 	exact = t / l->out_q.scale;
 	p->offset = round32(l->out_q.zero + floor(exact + 0.5));
 	return (float)((floor(exact + 0.5) - exact) * l->out_q.scale);
+}
+
+/* The product's scale over the output's, as runtimes divide given ones. */
+static double output_factor(const struct vgg_layer *l, double acc_scale)
+{
+	if (l->out_q.pinned)
+		return (double)((float)acc_scale / l->out_q.scale);
+	return acc_scale / l->out_q.scale;
 }
 
 struct filter {
@@ -259,7 +250,8 @@ static int quantize_conv(struct context *c, struct vgg_layer *l,
 					k);
 		}
 		ws = quantize_filter(&f, in->scale, in->zero, ws, &param[k]);
-		next.error[k] = set_output(l, k, in->scale * ws, &param[k]);
+		next.error[k] = set_output(
+			l, k, output_factor(l, in->scale * ws), 1, &param[k]);
 	}
 	no_residue(&c->residue);
 	c->residue = next;
@@ -281,7 +273,8 @@ static int quantize_affine(struct context *c, struct vgg_layer *l,
 		return -ENOMEM;
 	for (k = 0; k < n; k++) {
 		param[k].bias = -in->zero;
-		next.error[k] = set_output(l, k, in->scale, &param[k]);
+		next.error[k] = set_output(l, k, in->scale, l->out_q.scale,
+					   &param[k]);
 		post(l, k, &u, &t);
 		if (c->residue.count)
 			next.error[k] += (float)u *

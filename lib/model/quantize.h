@@ -8,10 +8,6 @@
 
 struct vgg_calibration;
 
-/* mult / 2^shift nearest to `real`; |mult| < 2^31, 1 <= shift <= 62. Sets only
- * these two. */
-void vgg_multiplier(double real, struct vgg_qparam *p);
-
 /* The accumulator must not overflow: |bias| and the sum of |w| * 128 together
  * stay below 2^31. */
 #define VGG_ACC_MAX 2147483647.0

@@ -11,14 +11,13 @@ import sys
 import tempfile
 
 import cpu_onnx
+# In tests/onnx, which cpu_onnx has put into the path.
+from ort import PYTHON, Absent, in_root, install as ort_install  # noqa: F401
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.dirname(os.path.dirname(HERE))
 KEPT = os.path.join(".cache", "bench", "cpu")
 VGGCTL = "build/vggctl"
-ROOT = [f"{TOP}/tools/trixie"]
-ROOT_FOLDER = ".cache/trixie"
-PYTHON = "/usr/bin/python3"
 PEER = "tests/bench/cpu_peer.py"
 QUANTIZE = "tests/bench/cpu_quantize.py"
 
@@ -28,10 +27,6 @@ MODELS = {
     "vgg16-fp32": ("vgg16", ["--no-quantize"]),
     "fc4096-int8": ("fc4096", ["--keep", "none"]),
 }
-
-
-class Absent(Exception):
-    """Something that can't be had here; says why."""
 
 
 def say(text):
@@ -105,32 +100,6 @@ def model(name):
                                 "-o", part], check=True, stdout=subprocess.DEVNULL)
             forget(f"{KEPT}/{name}-*.model", path)
     return path
-
-
-def in_root(*command):
-    return [*ROOT, ROOT_FOLDER, *command]
-
-
-def ort_install():
-    """ONNX Runtime, which Debian 12 lacks, into the project's trixie. Only this
-    benchmark needs it there, so it isn't in tools/trixie's own list."""
-    wanted = ["python3-onnxruntime", "python3-onnx", "python3-numpy"]
-    quiet = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-    try:
-        if subprocess.run(in_root("dpkg", "-s", *wanted), **quiet).returncode == 0:
-            return
-        say("installing ONNX Runtime into .cache/trixie (once) ...")
-        apt = [*ROOT, "--root", ROOT_FOLDER, "apt-get", "-q"]
-        install = [*apt, "install", "-y", "--no-install-recommends", *wanted]
-        done = subprocess.run(install, **quiet)
-        if done.returncode:
-            subprocess.run([*apt, "update"], **quiet)
-            done = subprocess.run(install, **quiet)
-    except OSError as e:
-        raise Absent(f"tools/trixie doesn't run: {e}") from e
-    if done.returncode:
-        lines = done.stdout.strip().splitlines() or ["apt-get failed"]
-        raise Absent(f"python3-onnxruntime isn't installed: {lines[-1]}")
 
 
 def ort_qdq(activations):

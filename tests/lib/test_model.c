@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "quant/calibrate.h"
+#include "model/multiplier.h"
 #include "model/quantize.h"
 #include "net.h"
 #include "run/f32.h"
@@ -434,6 +435,65 @@ TEST(multipliers_are_as_near_as_31_bits_allow)
 	EXPECT_EQ(1, p.shift);
 	vgg_multiplier(-1e-300, &p);
 	EXPECT_LE(abs(p.mult), 1);
+}
+
+static int in_integers(const struct vgg_qparam *p, int zero, int64_t acc)
+{
+	int64_t half = (int64_t)1 << (p->shift - 1);
+	int64_t v = ((acc * p->mult + half) >> p->shift) + zero;
+
+	return (int)(v < -128 ? -128 : v > 127 ? 127 : v);
+}
+
+static int in_single(float factor, float divisor, int zero, int64_t acc)
+{
+	float v = rintf((float)acc * factor / divisor) + (float)zero;
+
+	return (int)(v < -128 ? -128 : v > 127 ? 127 : v);
+}
+
+/* Accumulators around each step between two values that give another one. */
+static int differing(const struct vgg_qparam *p, float factor, float divisor,
+		     int zero)
+{
+	int found = 0, v, i;
+	int64_t acc;
+
+	for (v = -130; v < 130; v++) {
+		acc = (int64_t)floor((v - zero + 0.5) * (double)divisor /
+				     (double)factor);
+		for (i = -2; i < 4; i++)
+			found += in_integers(p, zero, acc + i) !=
+				 in_single(factor, divisor, zero, acc + i);
+	}
+	return found;
+}
+
+/* As in single precision, but where its own rounding contradicts itself; which it
+ * does the more, the smaller the factor is. */
+TEST(multipliers_like_single_precision)
+{
+	int plain = 0, like = 0, worst = 0, i, zero, n;
+	struct vgg_qparam p = { 0 };
+	float factor, divisor;
+
+	for (i = 0; i < 2000; i++) {
+		factor = (float)exp2(-(double)(i % 9) + i * 0.61803398875 -
+				     floor(i * 0.61803398875));
+		divisor = i & 1 ? 1 : 0.7f + (float)i / 1000;
+		zero = i * 37 % 256 - 128;
+		vgg_multiplier((double)factor / (double)divisor, &p);
+		plain += differing(&p, factor, divisor, zero);
+		vgg_multiplier_like(factor, divisor, zero, &p);
+		n = differing(&p, factor, divisor, zero);
+		like += n;
+		worst = n > worst ? n : worst;
+	}
+	TH_LOG("differing accumulators: %d of the nearest multipliers, %d of "
+	       "these, at most %d with one of them",
+	       plain, like, worst);
+	EXPECT_TRUE(like * 2 < plain);
+	EXPECT_TRUE(worst <= 8);
 }
 
 TEST(ranges_include_zero_exactly)

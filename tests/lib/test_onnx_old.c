@@ -97,14 +97,17 @@ TEST(training_was_the_default)
 static struct onnx_build *batch_norm(int opset, int64_t values,
 				     Onnx__NodeProto **node)
 {
+	static const char *const names[] = { "g", "b", "m", "v" };
 	struct onnx_build *b = image(opset);
 	float ones[192];
 	int i;
 
 	for (i = 0; i < 192; i++)
 		ones[i] = 1;
-	onnx_build_tensor(b, "s", ONNX_TEST_FLOAT, 1, DIMS(values), ones);
-	*node = onnx_build_node(b, "BatchNormalization", "bn", "x,s,s,s,s",
+	for (i = 0; i < 4; i++)
+		onnx_build_tensor(b, names[i], ONNX_TEST_FLOAT, 1, DIMS(values),
+				  ones);
+	*node = onnx_build_node(b, "BatchNormalization", "bn", "x,g,b,m,v",
 				"y");
 	onnx_build_real(*node, "epsilon", 3);
 	onnx_build_output(b, "y");
