@@ -13,6 +13,7 @@
 # make check-vm   only the tests of the kernel module, in guests [MODE=msi]
 # make vm         a shell in a guest that has the card [MODE=msi]
 # make style      formatting and static analysis
+# make networks   README.md's table of networks, measured again: half an hour
 # make boards     README.md's table of boards that don't exist yet, again
 # make dtbo       device tree overlays; dts/Makefile has the settings -> build/dtbo/
 # make dkms       the module's sources for DKMS, below $(DESTDIR)/usr/src
@@ -117,7 +118,7 @@ SONAME	:= libvggaccel.so.0
 .DEFAULT_GOAL := all
 .PHONY: all demo check bench arm64 style install deps clean man model tests dtbo \
 	module check-vm vm dkms guest-bench bench-cpu bench-cpu-programs \
-	bench-cpu-counted bench-split bench-split-programs bench-quantize boards
+	bench-cpu-counted bench-split bench-split-programs bench-quantize boards networks
 
 all: $(B)/vggctl $(B)/vggsimd $(B)/shapes-draw $(B)/vggaccel.pc $(PLUGINS)
 
@@ -348,6 +349,10 @@ model: all
 
 boards: all
 	@tools/boards --write
+
+networks: all
+	@tools/deps build check
+	@nice tools/networks $(ARGS)
 
 dtbo:
 	@$(MAKE) -s --no-print-directory -C dts O=$(abspath $(B))/dtbo

@@ -33,6 +33,7 @@ enum {
 	KEY_INTERPOLATION,
 	KEY_RANDOM,
 	KEY_LIST,
+	KEY_SIZE,
 };
 
 static const char *const interpolations[] = { "bilinear", "bicubic", NULL };
@@ -64,6 +65,10 @@ static const struct argp_option options[] = {
 	{ NULL, 0, NULL, 0,
 	  "Preprocessing of images, default: as the "
 	  "architecture is usually trained:",
+	  2 },
+	{ "input-size", KEY_SIZE, "N", 0,
+	  "Height and width of an ONNX file's input, in place of what it "
+	  "says, if the network can take them",
 	  2 },
 	{ "resize", KEY_RESIZE, "N", 0,
 	  "Length of the shorter side before "
@@ -114,6 +119,10 @@ static bool parse_preprocess(int key, char *arg, struct argp_state *state)
 	switch (key) {
 	case KEY_LABELS:
 		m->o.labels = arg;
+		return true;
+	case KEY_SIZE:
+		m->o.input_size =
+			arg_number(state, "--input-size", arg, 1, RESIZE_LIMIT);
 		return true;
 	case KEY_RESIZE:
 		m->o.resize =

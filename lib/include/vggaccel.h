@@ -345,6 +345,8 @@ struct vgg_import_options {
 	const float *mean, *std; /* one per channel, of values in 0..1 */
 	vgg_progress progress;
 	void *progress_ctx;
+	int input_size;		/* of an ONNX file: height and width of its input,
+				 * in place of what it says; 0: what it says */
 };
 
 /* An ONNX file, or one of weights only (safetensors, torch.save()'s .pth, Keras'

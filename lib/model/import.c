@@ -34,6 +34,10 @@ static int random_model(struct vgg_model *m, const struct vgg_import_options *o)
 		return vgg_fail(BAD_ARGUMENT, "import",
 				"name one, e.g. --arch vgg16",
 				"random weights need an architecture");
+	if (o->input_size)
+		return vgg_fail(BAD_ARGUMENT, "import", "leave it out",
+				"an input size for an architecture, which "
+				"says its own");
 	snprintf(source, sizeof(source), "random weights, seed %llu",
 		 (unsigned long long)o->seed);
 	err = set_text(&m->source, source);
@@ -60,8 +64,19 @@ static const char *base_name(const char *path)
 	return slash ? slash + 1 : path;
 }
 
-static int read_source(struct vgg_model *m, const char *path, const char *arch)
+static int read_onnx(struct vgg_model *m, const char *path, int input_size)
 {
+	if (input_size)
+		m->input = (struct vgg_shape){
+			.rank = 4, .dim = { 0, 0, input_size, input_size }
+		};
+	return vgg_import_onnx(path, &m->file, m);
+}
+
+static int read_source(struct vgg_model *m, const char *path,
+		       const struct vgg_import_options *o)
+{
+	const char *arch = o->arch;
 	bool compiled;
 	int err = vgg_file_open(&m->file, path);
 
@@ -74,6 +89,13 @@ static int read_source(struct vgg_model *m, const char *path, const char *arch)
 		return vgg_fail(MODEL_FORMAT, path,
 				"check how the file was made or downloaded",
 				"the file is empty");
+	if (o->input_size &&
+	    (vgg_pth_probe(&m->file) || vgg_keras_probe(&m->file) ||
+	     vgg_st_probe(&m->file)))
+		return vgg_fail(BAD_ARGUMENT, path,
+				"leave it out, or export the network to ONNX",
+				"an input size for a file of weights only; "
+				"they fit one size");
 	if (vgg_pth_probe(&m->file))
 		return vgg_import_pth(path, &m->file, arch, m);
 	if (vgg_keras_probe(&m->file))
@@ -83,7 +105,7 @@ static int read_source(struct vgg_model *m, const char *path, const char *arch)
 				"no file of weights only; others say "
 				"themselves what their architecture is");
 	if (!vgg_st_probe(&m->file))
-		return vgg_import_onnx(path, &m->file, m);
+		return read_onnx(m, path, o->input_size);
 	err = already_compiled(m, path, &compiled);
 	if (err)
 		return err;
@@ -245,7 +267,7 @@ int vgg_model_import(const char *path, const struct vgg_import_options *options,
 	if (!m)
 		return -ENOMEM;
 	err = o->random_weights ? random_model(m, o) :
-				  read_source(m, path, o->arch);
+				  read_source(m, path, o);
 	if (!err)
 		err = vgg_model_fold(m);
 	if (!err)

@@ -87,8 +87,8 @@ static int set_dim(struct vgg_onnx *x, const char *name, size_t i,
 	if (given || !i)
 		return 0;
 	return vgg_fail(MODEL_UNSUPPORTED, x->path,
-			"export the network with a fixed input size, e.g. "
-			"1x3x224x224",
+			"give one with --input-size, or export the network "
+			"with a fixed input size, e.g. 1x3x224x224",
 			"the size of axis %zu of input '%s' is not fixed", i,
 			name);
 }
@@ -97,6 +97,8 @@ static int set_input(struct vgg_onnx *x, const Onnx__ValueInfoProto *info)
 {
 	const Onnx__TypeProto__Tensor *t = NULL;
 	struct vgg_shape *s = &x->m->input;
+	/* What the caller wants in place of what the file says. */
+	struct vgg_shape wanted = *s;
 	char name[ONNX_NAME];
 	size_t i;
 	int err;
@@ -116,8 +118,15 @@ static int set_input(struct vgg_onnx *x, const Onnx__ValueInfoProto *info)
 			       "use an N x C x H x W input",
 			       "input '%s' has rank %zu; 1 to 4 are supported",
 			       name, t->shape->n_dim);
+	if (!err && wanted.rank && t->shape->n_dim != 4)
+		err = vgg_fail(BAD_ARGUMENT, x->path, "leave it out",
+			       "an input size for input '%s', which is no image",
+			       name);
 	for (i = 0; !err && i < t->shape->n_dim; i++)
-		err = set_dim(x, name, i, t->shape->dim[i], &s->dim[i]);
+		if (wanted.rank && wanted.dim[i])
+			s->dim[i] = wanted.dim[i];
+		else
+			err = set_dim(x, name, i, t->shape->dim[i], &s->dim[i]);
 	if (!err)
 		s->rank = (int)t->shape->n_dim;
 	return err ? err : vgg_shape_check(s, x->path);

@@ -70,6 +70,8 @@ static const struct mistake usage[] = {
 	{ "quantize x -o y --data z", "is for --max-drop", "--data" },
 	{ "import x -o y --keep int4", "fp32, fp16 or none", "--keep" },
 	{ "import x -o y --resize 0", "from 1 to 65535", "--resize" },
+	{ "import x -o y --input-size 70000", "from 1 to 65535",
+	  "--input-size" },
 	{ "import x -o y --mean 1,,2", "1 to 4 numbers", "--mean" },
 	{ "import x -o y --mean nan", "1 to 4 numbers", "--mean" },
 	{ "import x -o y --std 1,2,3,4,5", "1 to 4 numbers", "--std" },

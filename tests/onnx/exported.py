@@ -60,6 +60,12 @@ VGG16 = [64, 64, "M", 128, 128, "M", 256, 256, 256, "M",
          512, 512, 512, "M", 512, 512, 512, "M"]
 SMALL = [16, "M", 24, 24, "M"]
 
+
+def any_size(side):
+    """VGG with an average down to `side` pixels in front of the dense layers."""
+    return vgg(SMALL, 10, side, 64)
+
+
 CASES = [
     ("vgg16, opset 13", lambda: vgg(VGG16, 1000, 7), 224, 13),
     ("small, opset 9", lambda: vgg(SMALL, 10, 8, 64), 32, 9),
@@ -72,6 +78,11 @@ CASES = [
         nn.Conv2d(3, 16, 3), nn.ReLU(), nn.Conv2d(16, 16, 3, padding=1), nn.ReLU(),
         nn.MaxPool2d(2, padding=1), nn.Flatten(), nn.Linear(16 * 16 * 16, 10),
         nn.LogSoftmax(1)), 32, 13),
+    # Heads for more than one size: as exported, and imported for another.
+    ("global average, 32x32", lambda: any_size(1), 32, 13),
+    ("global average, 32x32 imported as 80x80", lambda: any_size(1), (32, 80), 13),
+    ("average to 2x2, 64x64", lambda: any_size(2), 64, 13),
+    ("sizes left open, imported as 48x48", lambda: any_size(1), (None, 48), 13),
     ("average pools, ReLU6", lambda: nn.Sequential(
         nn.Conv2d(3, 16, 5, stride=2, padding=2), nn.ReLU(),
         nn.AvgPool2d(3, 2, padding=1), nn.ReLU6(), nn.Conv2d(16, 8, 1),
@@ -80,14 +91,19 @@ CASES = [
 
 
 def run(net, size, opset, folder):
+    """size: of the input, or (as exported or None for any, as imported)."""
+    exported, size = size if isinstance(size, tuple) else (size, size)
     x = torch.randn(1, 3, size, size, generator=torch.Generator().manual_seed(1))
     onnx, model = f"{folder}/net.onnx", f"{folder}/net.model"
+    axes = None if exported else {"input": {2: "height", 3: "width"}}
     with torch.no_grad():
         want = net(x).numpy()
-        torch.onnx.export(net, x, onnx, opset_version=opset, input_names=["input"])
+        torch.onnx.export(net, torch.zeros(1, 3, exported or 32, exported or 32), onnx,
+                          opset_version=opset, input_names=["input"], dynamic_axes=axes)
     np.save(f"{folder}/x.npy", x.numpy())
     quiet = {"stdout": subprocess.DEVNULL}
-    subprocess.run([VGGCTL, "import", onnx, "-o", model, "--no-quantize"],
+    options = [] if exported == size else ["--input-size", str(size)]
+    subprocess.run([VGGCTL, "import", onnx, "-o", model, "--no-quantize", *options],
                    check=True, **quiet)
     subprocess.run([VGGCTL, "run", "--model", model, "--precision", "fp32",
                     "--input", f"{folder}/x.npy", "--output", f"{folder}/y.npy"],
