@@ -181,8 +181,7 @@ static int run_array(struct run *run, const char *file)
 		return err;
 	for (i = 0; !err && i < images; i++) {
 		cli_progress(NULL, "images", i, images);
-		err = run_tensor(run, file, i, images, data + i * count,
-				 count);
+		err = run_tensor(run, file, i, images, data + i * count, count);
 	}
 	free(data);
 	return err;

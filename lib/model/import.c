@@ -266,8 +266,7 @@ int vgg_model_import(const char *path, const struct vgg_import_options *options,
 	m = vgg_model_new();
 	if (!m)
 		return -ENOMEM;
-	err = o->random_weights ? random_model(m, o) :
-				  read_source(m, path, o);
+	err = o->random_weights ? random_model(m, o) : read_source(m, path, o);
 	if (!err)
 		err = vgg_model_fold(m);
 	if (!err)

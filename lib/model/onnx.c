@@ -119,9 +119,10 @@ static int set_input(struct vgg_onnx *x, const Onnx__ValueInfoProto *info)
 			       "input '%s' has rank %zu; 1 to 4 are supported",
 			       name, t->shape->n_dim);
 	if (!err && wanted.rank && t->shape->n_dim != 4)
-		err = vgg_fail(BAD_ARGUMENT, x->path, "leave it out",
-			       "an input size for input '%s', which is no image",
-			       name);
+		err = vgg_fail(
+			BAD_ARGUMENT, x->path, "leave it out",
+			"an input size for input '%s', which is no image",
+			name);
 	for (i = 0; !err && i < t->shape->n_dim; i++)
 		if (wanted.rank && wanted.dim[i])
 			s->dim[i] = wanted.dim[i];

@@ -273,8 +273,8 @@ static int quantize_affine(struct context *c, struct vgg_layer *l,
 		return -ENOMEM;
 	for (k = 0; k < n; k++) {
 		param[k].bias = -in->zero;
-		next.error[k] = set_output(l, k, in->scale, l->out_q.scale,
-					   &param[k]);
+		next.error[k] =
+			set_output(l, k, in->scale, l->out_q.scale, &param[k]);
 		post(l, k, &u, &t);
 		if (c->residue.count)
 			next.error[k] += (float)u *

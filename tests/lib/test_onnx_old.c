@@ -55,8 +55,8 @@ TEST(heads_of_caffe2)
 	const struct {
 		int opset;
 		const char *reshape;
-	} form[] = { { 3, "" }, { 3, "attribute" }, { 4, "attribute" },
-		     { 6, "input" }, { 8, "" }, { 8, "input" } };
+	} form[] = { { 3, "" },	     { 3, "attribute" }, { 4, "attribute" },
+		     { 6, "input" }, { 8, "" },		 { 8, "input" } };
 	size_t i;
 
 	for (i = 0; i < sizeof(form) / sizeof(*form); i++) {
