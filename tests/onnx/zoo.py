@@ -438,6 +438,8 @@ def main():
     args = p.parse_args()
     if args.list:
         print(*sorted(FILES), sep="\n")
+    elif args.side % 32 or args.side < 32 or not 1 <= args.divide <= 64:
+        p.error("the side must be a multiple of 32, the divisor 1 to 64")
     elif args.name and args.file:
         FILES[args.name](args.file, divide=args.divide, side=args.side,
                          classes=args.classes)
