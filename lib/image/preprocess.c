@@ -128,3 +128,14 @@ void vgg_preprocess_table(const struct vgg_preprocess *p, float table[][256])
 			table[c][v] =
 				((float)v / 255.0f - p->mean[c]) / p->std[c];
 }
+
+void vgg_preprocess_values(const struct vgg_preprocess *p,
+			   const float table[][256], const uint8_t *hwc,
+			   size_t n, float *to)
+{
+	int channels = p->channels, c = 0;
+	size_t i;
+
+	for (i = 0; i < n; i++, c = c + 1 < channels ? c + 1 : 0)
+		to[i] = table[c][hwc[i]];
+}

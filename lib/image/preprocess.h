@@ -35,5 +35,9 @@ int vgg_preprocess_image(const struct vgg_preprocess *p,
 /* table[c][v]: the number that byte v of channel c becomes, for each of
  * p->channels channels. */
 void vgg_preprocess_table(const struct vgg_preprocess *p, float table[][256]);
+/* n bytes of an image by that table. */
+void vgg_preprocess_values(const struct vgg_preprocess *p,
+			   const float table[][256], const uint8_t *hwc,
+			   size_t n, float *to);
 
 #endif

@@ -76,7 +76,9 @@ const char *vgg_version(void);
 	E(PLAN_MISMATCH,     ESTALE,	 "plan is for another network") \
 	E(DATASET_FORMAT,    EBADMSG,	 "damaged or unknown data set") \
 	E(PIPELINE_FULL,     EBUSY,	 "all images in flight are taken") \
-	E(PIPELINE_EMPTY,    ENOMSG,	 "no image is in flight")
+	E(PIPELINE_EMPTY,    ENOMSG,	 "no image is in flight") \
+	E(LAYER_ERROR,	     EDOM,	 "a layer's int8 form is far from fp32") \
+	E(UPSTREAM_ERROR,    EDOM,	 "errors of several layers add up")
 
 #define VGG_ERROR_ENUM(name, number, text) VGG_ERROR_##name,
 enum vgg_error_code { VGG_ERROR_NONE, VGG_ERRORS(VGG_ERROR_ENUM) };
@@ -715,6 +717,7 @@ int vgg_verify(struct vgg_device *device, const struct vgg_model *model,
 }
 #endif
 
+#include "vggaccel_analysis.h"
 #include "vggaccel_plan.h"
 #include "vggaccel_trace.h"
 

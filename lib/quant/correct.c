@@ -26,8 +26,8 @@
 
 #include "kernels/kernels.h"
 #include "model/quantize.h"
+#include "quant/bench.h"
 #include "quant/correct.h"
-#include "quant/measure.h"
 #include "run/f32.h"
 #include "util/error.h"
 
@@ -304,7 +304,7 @@ static int prepare(struct correction *c, struct vgg_threads *threads)
 	const struct vgg_model *m = c->model;
 	unsigned int i;
 	size_t most = 1, n;
-	int err = vgg_bench_open(&c->bench, m, threads);
+	int err = vgg_bench_open(&c->bench, m, NULL, threads);
 
 	if (!err)
 		err = vgg_f32_create(m, threads, &c->f32);

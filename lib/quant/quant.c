@@ -25,7 +25,6 @@ struct quantisation {
 	struct vgg_samples samples;
 	struct vgg_threads *threads;
 	struct vgg_calibration calibration;
-	struct vgg_deviation *deviation; /* per layer */
 	struct vgg_quantize_info info;
 };
 
@@ -38,13 +37,16 @@ static int calibrate(struct quantisation *q, struct vgg_calibration *c)
 /* The output's signal-to-noise ratio. */
 static int measure(struct quantisation *q, double *snr)
 {
-	int err = vgg_deviation_measure(&q->samples, q->threads, false,
-					q->deviation);
+	const struct vgg_deviation *last;
+	struct vgg_measure *m;
+	int err = vgg_measure_samples(&q->samples, q->threads, false, &m);
 
-	if (!err)
-		*snr = vgg_distance_snr(
-			&q->deviation[q->model->integer_layers - 1].all);
-	return err;
+	if (err)
+		return err;
+	last = vgg_measure_layer(m, q->model->integer_layers - 1);
+	*snr = vgg_distance_snr(&last->all[VGG_WAY_CPU]);
+	vgg_measure_free(m);
+	return 0;
 }
 
 static int try_equalized(struct quantisation *q, struct vgg_calibration *c)
@@ -117,16 +119,16 @@ static int describe(struct quantisation *q)
 static int report(struct quantisation *q)
 {
 	struct vgg_quantize_report *r = vgg_report_new();
+	struct vgg_measure *m = NULL;
 	int err;
 
 	if (!r)
 		return -ENOMEM;
 	r->info = q->info;
-	err = vgg_deviation_measure(&q->samples, q->threads, true,
-				    q->deviation);
+	err = vgg_measure_samples(&q->samples, q->threads, true, &m);
 	if (!err)
-		err = vgg_report_fill(r, &q->samples, &q->calibration,
-				      q->deviation);
+		err = vgg_report_fill(r, &q->samples, &q->calibration, m);
+	vgg_measure_free(m);
 	if (err)
 		vgg_quantize_report_free(r);
 	else
@@ -143,9 +145,6 @@ static int prepare(struct quantisation *q)
 		return err;
 	q->samples.progress = q->o.progress;
 	q->samples.progress_ctx = q->o.progress_ctx;
-	q->deviation = calloc(q->model->count + 1, sizeof(*q->deviation));
-	if (!q->deviation)
-		return vgg_fail_memory("quantisation");
 	return vgg_threads_create(q->o.threads, &q->threads);
 }
 
@@ -228,6 +227,5 @@ int vgg_model_quantize(struct vgg_model *m,
 	vgg_samples_close(&q.samples);
 	vgg_threads_free(q.threads);
 	vgg_calibration_clear(&q.calibration);
-	free(q.deviation);
 	return err;
 }

@@ -122,10 +122,10 @@ static int fill_layer(const struct vgg_model *m, unsigned int i,
 	l->min = (double)a->extremes.lo;
 	l->max = (double)a->extremes.hi;
 	l->clipped = d->count ? (double)d->clipped / (double)d->count : 0;
-	l->cosine = d->all.cosine;
-	l->cosine_alone = d->alone.cosine;
-	l->snr = vgg_distance_snr(&d->all);
-	l->snr_alone = vgg_distance_snr(&d->alone);
+	l->cosine = vgg_distance_cosine(&d->all[VGG_WAY_CPU]);
+	l->cosine_alone = vgg_distance_cosine(&d->alone[VGG_WAY_CPU]);
+	l->snr = vgg_distance_snr(&d->all[VGG_WAY_CPU]);
+	l->snr_alone = vgg_distance_snr(&d->alone[VGG_WAY_CPU]);
 	return count_channels(a, l);
 }
 
@@ -267,9 +267,10 @@ static int list_images(struct vgg_quantize_report *r,
 
 int vgg_report_fill(struct vgg_quantize_report *r, struct vgg_samples *s,
 		    const struct vgg_calibration *c,
-		    const struct vgg_deviation *d)
+		    const struct vgg_measure *measure)
 {
 	const struct vgg_model *m = s->model;
+	const struct vgg_distance *end;
 	struct vgg_look look;
 	unsigned int i;
 	int err = new_layers(r, m);
@@ -280,13 +281,16 @@ int vgg_report_fill(struct vgg_quantize_report *r, struct vgg_samples *s,
 		err = vgg_look_at(s, &look);
 	for (i = 0; !err && i < m->integer_layers; i++)
 		if (!vgg_layer_is_free(&m->layers[i]))
-			err = fill_layer(m, i, &c->tensors[i + 1], &d[i],
+			err = fill_layer(m, i, &c->tensors[i + 1],
+					 vgg_measure_layer(measure, i),
 					 &r->layers[r->info.layers++]);
 	if (err)
 		return err;
 	r->info.distinct = look.distinct;
-	r->info.cosine = d[m->integer_layers - 1].all.cosine;
-	r->info.snr = vgg_distance_snr(&d[m->integer_layers - 1].all);
+	end = &vgg_measure_layer(measure, m->integer_layers - 1)
+		       ->all[VGG_WAY_CPU];
+	r->info.cosine = vgg_distance_cosine(end);
+	r->info.snr = vgg_distance_snr(end);
 	warn_of_images(r, s, &look);
 	warn_of_dead(r);
 	warn_of_saturation(r);

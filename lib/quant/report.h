@@ -21,7 +21,7 @@ struct vgg_quantize_report *vgg_report_new(void);
  * the rest comes from what was found. c: of the network as it is now. */
 int vgg_report_fill(struct vgg_quantize_report *r, struct vgg_samples *s,
 		    const struct vgg_calibration *c,
-		    const struct vgg_deviation *d);
+		    const struct vgg_measure *measure);
 /* Of a model whose scales were given: without samples. */
 int vgg_report_fill_given(struct vgg_quantize_report *r,
 			  const struct vgg_model *m);

@@ -104,14 +104,12 @@ int vgg_samples_bytes(struct vgg_samples *s, unsigned int i,
 
 int vgg_samples_read(struct vgg_samples *s, unsigned int i, float *nhwc)
 {
-	int channels = s->model->preprocess.channels, c = 0, err;
 	const uint8_t *hwc;
-	size_t k;
+	int err = vgg_samples_bytes(s, i, &hwc);
 
-	err = vgg_samples_bytes(s, i, &hwc);
-	for (k = 0; !err && k < s->elements;
-	     k++, c = c + 1 < channels ? c + 1 : 0)
-		nhwc[k] = s->table[c][hwc[k]];
+	if (!err)
+		vgg_preprocess_values(&s->model->preprocess, s->table, hwc,
+				      s->elements, nhwc);
 	return err;
 }
 

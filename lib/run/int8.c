@@ -2,6 +2,7 @@
 /* See int8.h. */
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "plan/cost.h"
 #include "run/int8_parts.h"
@@ -405,4 +406,58 @@ int vgg_int8_run(struct vgg_int8 *x, struct vgg_int8_totals *totals)
 		err = run_step(x, &x->steps[i], totals);
 	let_go(x);
 	return err ? err : show_results(x);
+}
+
+static const struct vgg_int8_step *step_of(const struct vgg_int8 *x,
+					   unsigned int layer)
+{
+	unsigned int i;
+
+	for (i = 0; i < x->step_count; i++)
+		if (x->steps[i].first == layer && x->steps[i].end > layer)
+			return &x->steps[i];
+	return NULL;
+}
+
+static int put_tensor(struct vgg_int8 *x, unsigned int i, const int8_t *from)
+{
+	struct vgg_tensor *t = &x->tensors[i];
+	const struct vgg_piece all = { .width = (uint32_t)t->bytes,
+				       .height = 1 };
+	int err = sync(t, &all, VGG_ACCESS_WRITE, vgg_buffer_prepare_range);
+
+	if (err)
+		return err;
+	memcpy(t->cpu, from, t->bytes);
+	return sync(t, &all, VGG_ACCESS_WRITE, vgg_buffer_finish_range);
+}
+
+static int get_tensor(struct vgg_int8 *x, unsigned int i, int8_t *to)
+{
+	int err = sync_results(x, i, vgg_buffer_prepare_range);
+
+	if (err)
+		return err;
+	memcpy(to, x->tensors[i].cpu, x->tensors[i].bytes);
+	return sync_results(x, i, vgg_buffer_finish_range);
+}
+
+int vgg_int8_run_layer(struct vgg_int8 *x, unsigned int i, const int8_t *in,
+		       int8_t *out)
+{
+	const struct vgg_int8_step *s = step_of(x, i);
+	struct vgg_int8_totals totals = { 0 };
+	int err;
+
+	if (!s) {
+		memcpy(out, in, x->tensors[i].bytes);
+		return 0;
+	}
+	err = hide_results(x);
+	if (!err)
+		err = put_tensor(x, i, in);
+	if (!err)
+		err = run_step(x, s, &totals);
+	let_go(x);
+	return err ? err : get_tensor(x, i + 1, out);
 }

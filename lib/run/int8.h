@@ -52,6 +52,10 @@ struct vgg_int8_totals {
 	uint64_t cycles, saturations;
 };
 int vgg_int8_run(struct vgg_int8 *x, struct vgg_int8_totals *totals);
+/* Layer i by itself, if `visible`, from a tensor i of the caller's into a tensor
+ * i + 1 of the caller's. What a run has left in x is lost. */
+int vgg_int8_run_layer(struct vgg_int8 *x, unsigned int i, const int8_t *in,
+		       int8_t *out);
 /* So many the card gets in a run. */
 unsigned int vgg_int8_jobs(const struct vgg_int8 *x);
 /* A tensor after a run: the last one, or any if `visible`. */

@@ -15,8 +15,9 @@
 #include "run/f32.h"
 #include "shapes.h"
 #include "vgg_harness.h"
+#include "word_net.h"
 
-#define SIDE 32
+#define SIDE WORD_SIDE
 #define BYTES (SIDE * SIDE * 3)
 
 /*
@@ -102,113 +103,6 @@ static const char *folder(const char *name, int count, painter paint)
 static const char *good_images(void)
 {
 	return folder("good", 40, paint_shapes);
-}
-
-/*
- * Networks. A word of letters makes a chain: c conv to 8 channels, r ReLU, 6 ReLU6,
- * b BatchNorm, p max-pool, a average pool, l LRN, 0 zero pad, f flatten, d fully
- * connected to 8.
- */
-static void uniform(struct vgg_blob *b, size_t n, float lo, float hi,
-		    uint64_t *seed)
-{
-	float *to = vgg_blob_alloc(b, VGG_F32, n);
-	size_t i;
-
-	ASSERT_TRUE(to != NULL);
-	for (i = 0; i < n; i++)
-		to[i] = lo +
-			(hi - lo) * (float)test_random_in(seed, 0, 4095) / 4095;
-}
-
-static void add_weights(struct vgg_layer *l, int kernel, uint64_t *seed)
-{
-	size_t taps = (size_t)(kernel * kernel) * (size_t)vgg_channels(&l->in);
-	float bound = sqrtf(6.0f / (float)taps);
-
-	l->win.kernel_h = l->win.kernel_w = kernel;
-	l->win.pad_top = l->win.pad_left = kernel / 2;
-	uniform(&l->weight, 8 * taps, -bound, bound, seed);
-	uniform(&l->bias, 8, -0.2f, 0.2f, seed);
-}
-
-static void set_layer(struct vgg_layer *l, char letter, uint64_t *seed)
-{
-	size_t n = (size_t)vgg_channels(&l->in);
-
-	switch (letter) {
-	case 'c':
-		add_weights(l, 3, seed);
-		break;
-	case 'd':
-		add_weights(l, 1, seed);
-		break;
-	case '6':
-		l->hi = 6;
-		l->lo = 0;
-		break;
-	case 'r':
-		l->lo = 0;
-		break;
-	case 'b':
-		uniform(&l->scale, n, 0.5f, 2, seed);
-		uniform(&l->shift, n, -0.3f, 0.3f, seed);
-		break;
-	case 'p':
-	case 'a':
-		l->win.kernel_h = l->win.kernel_w = 2;
-		l->win.stride_h = l->win.stride_w = 2;
-		break;
-	case 'l':
-		l->lrn_size = 3;
-		l->lrn_alpha = 0.5f;
-		l->lrn_beta = 0.75f;
-		l->lrn_bias = 1;
-		break;
-	case '0':
-		l->win.pad_top = l->win.pad_left = 1;
-		break;
-	default:
-		l->out =
-			(struct vgg_shape){ 2, { 1, vgg_shape_count(&l->in) } };
-	}
-}
-
-static struct vgg_model *net(const char *word, uint64_t seed)
-{
-	static const char letters[] = "c0rbpalfd6";
-	static const enum vgg_op ops[] = {
-		VGG_OP_CONV,	VGG_OP_PAD,	VGG_OP_AFFINE, VGG_OP_AFFINE,
-		VGG_OP_MAXPOOL, VGG_OP_AVGPOOL, VGG_OP_LRN,    VGG_OP_RESHAPE,
-		VGG_OP_CONV,	VGG_OP_AFFINE,
-	};
-	struct vgg_model *m = vgg_model_new();
-	int c;
-
-	ASSERT_TRUE(m != NULL);
-	m->name = strdup(word);
-	m->source = strdup("test");
-	m->input = (struct vgg_shape){ 4, { 1, 3, SIDE, SIDE } };
-	m->preprocess = (struct vgg_preprocess){
-		.resize = SIDE, .crop_w = SIDE, .crop_h = SIDE, .channels = 3
-	};
-	for (c = 0; c < 3; c++) {
-		m->preprocess.mean[c] = 0.5f;
-		m->preprocess.std[c] = 0.25f;
-	}
-	for (; *word; word++) {
-		struct vgg_layer *l = vgg_model_add(
-			m, ops[strchr(letters, *word) - letters], "layer");
-
-		ASSERT_TRUE(l != NULL);
-		free(l->name);
-		ASSERT_LE(0, asprintf(&l->name, "%s%u", vgg_op_name(l->op),
-				      m->count - 1));
-		set_layer(l, *word, &seed);
-		OK(vgg_layer_infer(l));
-	}
-	OK(vgg_model_fold(m));
-	return m;
 }
 
 /* The last quarter of layer i's output channels times 2^most, what follows divided by that:
@@ -320,7 +214,7 @@ FIXTURE_TEARDOWN(pairs)
 TEST_F(pairs, found_and_equalised_exactly)
 {
 	uint64_t seed = test_seed();
-	struct vgg_model *m = net(variant->word, seed);
+	struct vgg_model *m = word_net(variant->word, seed);
 	struct vgg_quantize_options o = { .images = good_images(),
 					  .equalize = true };
 	float *x = net_input(m, &seed);
@@ -357,7 +251,7 @@ TEST(equalisation_brings_back_unequal_channels)
 	unsigned int i;
 
 	for (i = 0; i < 3; i++) {
-		struct vgg_model *m = net(words[i], 11 + i);
+		struct vgg_model *m = word_net(words[i], 11 + i);
 		struct done before, after;
 
 		unbalance(m, 0, 10);
@@ -410,7 +304,7 @@ TEST(equalisation_of_a_loaded_model)
 {
 	struct vgg_quantize_options o = { .images = good_images(),
 					  .equalize = true };
-	struct vgg_model *m = net("crcrpfd", 9), *loaded;
+	struct vgg_model *m = word_net("crcrpfd", 9), *loaded;
 	char path[512];
 	struct done d;
 
@@ -437,7 +331,7 @@ TEST(equalisation_of_a_loaded_model)
  * each channel loses what they would have added. */
 static struct vgg_model *rounded_down(uint64_t seed)
 {
-	struct vgg_model *m = net("crcrpfd", seed);
+	struct vgg_model *m = word_net("crcrpfd", seed);
 	unsigned int i;
 	size_t k;
 
@@ -513,7 +407,7 @@ TEST(report_tells_of_layers)
 	struct vgg_quantize_options o = { .images = good_images(),
 					  .method = VGG_QUANTIZE_PERCENTILE,
 					  .percentile = 90 };
-	struct vgg_model *m = net("crpcrfdrd", 21);
+	struct vgg_model *m = word_net("crpcrfdrd", 21);
 	struct vgg_quantize_layer l = VGG_INIT(l);
 	double clipped = 0;
 	struct done d;
@@ -556,7 +450,7 @@ TEST(report_tells_of_layers)
 TEST(report_finds_dead_channels)
 {
 	struct vgg_quantize_options o = { .images = good_images() };
-	struct vgg_model *m = net("crpcrfd", 22);
+	struct vgg_model *m = word_net("crpcrfd", 22);
 	struct vgg_quantize_layer l = VGG_INIT(l);
 	struct done d;
 
@@ -574,7 +468,7 @@ TEST(report_finds_dead_channels)
 TEST(report_tells_who_is_to_blame)
 {
 	struct vgg_quantize_options o = { .images = good_images() };
-	struct vgg_model *m = net("crcrcrpfd", 23);
+	struct vgg_model *m = word_net("crcrcrpfd", 23);
 	struct vgg_quantize_layer l[4];
 	struct done d;
 	unsigned int i;
@@ -599,7 +493,7 @@ TEST(report_tells_who_is_to_blame)
  */
 static struct done look(const char *images)
 {
-	struct vgg_model *m = net("crpcrpfd", 31);
+	struct vgg_model *m = word_net("crpcrpfd", 31);
 	struct done d =
 		quantize(m, (struct vgg_quantize_options){ .images = images });
 
@@ -646,7 +540,7 @@ TEST(images_that_are_not)
 /* Mean 0 and deviation 1 say nothing of the images. */
 TEST(conventions_are_no_domain)
 {
-	struct vgg_model *m = net("crpcrpfd", 32);
+	struct vgg_model *m = word_net("crpcrpfd", 32);
 	struct done d;
 	int c;
 
@@ -667,7 +561,7 @@ TEST(conventions_are_no_domain)
 TEST(bad_options)
 {
 	struct vgg_quantize_options o = VGG_INIT(o);
-	struct vgg_model *m = net("crfd", 41);
+	struct vgg_model *m = word_net("crfd", 41);
 
 	o.percentile = 20;
 	EXPECT_EQ(-EINVAL, vgg_model_quantize(m, &o));
@@ -700,7 +594,7 @@ TEST(stopped_at_any_time)
 {
 	struct vgg_quantize_options o = VGG_INIT(o);
 	struct vgg_quantize_report *report;
-	struct vgg_model *m = net("crpcrfdrd", 42);
+	struct vgg_model *m = word_net("crpcrfdrd", 42);
 	uint64_t seed = 1;
 	float *x = net_input(m, &seed), want[8], got[8];
 	int at, left, err = -ECANCELED;

@@ -38,12 +38,12 @@ is_deeply([stray('kmod', qr{^drm\.h$})], [],
 	'kmod includes nothing outside itself but the system\'s headers');
 is_deeply([stray('firmware-sim', qr{^vggaccel_hw\.h$})], [],
 	'firmware-sim includes the device specification and itself');
-is_deeply([stray('cli', qr{^vggaccel(?:_plan|_trace)?\.h$})], [],
+is_deeply([stray('cli', qr{^vggaccel(?:_analysis|_plan|_trace)?\.h$})], [],
 	'cli sees only the public header');
 # The planner reads card profiles and has the simulator's formulas.
 is_deeply([grep { !m{^lib/device/sim} &&
 		!m{^lib/plan/\S+ includes (?:timing|vggsim)\.h$} &&
-		!m{^lib/device/drm\S* includes uapi/vggaccel_drm\.h$} } stray('lib', qr{^vggaccel_hw\.h$}, qr{^onnx\.pb-c\.h$}, qr{^vggaccel(?:_plan|_trace)?\.h$})],
+		!m{^lib/device/drm\S* includes uapi/vggaccel_drm\.h$} } stray('lib', qr{^vggaccel_hw\.h$}, qr{^onnx\.pb-c\.h$}, qr{^vggaccel(?:_analysis|_plan|_trace)?\.h$})],
 	[], 'in lib, only backends and planner know the simulator, backends the module');
 
 # Every header compiles alone.
