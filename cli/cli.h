@@ -171,6 +171,8 @@ int input_from_image(const struct cli *cli, const char *path, float **data,
 		     size_t *count);
 /* Always the same one for the same network. */
 int input_fixed(const struct cli *cli, float **data, size_t *count);
+/* What that is for a network that takes images. */
+int input_fixed_image(struct vgg_image **image);
 
 /*
  * progress.c: one line on stderr, if that is a terminal and the work takes

@@ -126,14 +126,19 @@ static void draw(uint8_t rgb[SIDE][SIDE][3])
 	}
 }
 
-static int fixed_image(const struct cli *cli, float **data, size_t *count)
+int input_fixed_image(struct vgg_image **image)
 {
 	static uint8_t rgb[SIDE][SIDE][3];
-	struct vgg_image *image;
-	int err;
 
 	draw(rgb);
-	err = vgg_image_from_rgb(&rgb[0][0][0], SIDE, SIDE, SIDE * 3, &image);
+	return vgg_image_from_rgb(&rgb[0][0][0], SIDE, SIDE, SIDE * 3, image);
+}
+
+static int fixed_image(const struct cli *cli, float **data, size_t *count)
+{
+	struct vgg_image *image;
+	int err = input_fixed_image(&image);
+
 	if (err)
 		return err;
 	err = preprocess(cli, image, data, count);

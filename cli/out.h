@@ -57,6 +57,18 @@ struct out_verify {
 	bool equal;
 };
 
+struct out_analysis {
+	const char *input;   /* files or data set; NULL: the fixed one */
+	unsigned int inputs; /* how many */
+	double min_snr_alone, min_snr;
+	const struct vgg_analysis_layer *layers;
+	unsigned int count;
+	const struct vgg_error *finding; /* first comes first */
+	unsigned int findings;
+};
+/* What is wrong with a layer, in a word; "" if nothing. */
+const char *analysis_word(enum vgg_error_code wrong);
+
 /* Of a layer, medians over inferences. */
 struct out_step {
 	const char *name, *where;
@@ -123,6 +135,8 @@ struct out_ops {
 			 const struct vgg_error *error);
 	void (*verify)(const struct cli *cli, const struct out_verify *verify,
 		       const struct vgg_error *error);
+	void (*analysis)(const struct cli *cli,
+			 const struct out_analysis *analysis);
 	void (*bench)(const struct cli *cli, const struct out_bench *bench);
 	void (*trace)(const struct cli *cli, const struct out_trace *trace);
 	void (*plan)(const struct cli *cli, const struct out_plan *plan);

@@ -8,29 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "json_layers.h"
+#include "json_values.h"
 #include "out.h"
-#include "text.h"
-
-static json_t *text(const char *s)
-{
-	char *valid = text_valid(s ? s : "", false);
-	json_t *j = json_string(valid);
-
-	free(valid);
-	return j;
-}
-
-static json_t *number(double value)
-{
-	json_t *j = json_real(value);
-
-	return j ? j : json_null();
-}
-
-static json_t *integer(uint64_t value)
-{
-	return json_integer((json_int_t)value);
-}
 
 /* 9 digits tell two floats apart. */
 static void print(json_t *doc)
@@ -518,42 +498,35 @@ static void json_quantize(const struct cli *cli, const struct out_quantize *q,
 /*
  * verify, bench
  */
-static json_t *pack_verify_layer(const struct vgg_verify_layer *l)
-{
-	json_t *j = json_pack("{s:o, s:o, s:o}", "name", text(l->name), "on",
-			      text(l->on_card ? "card" : "cpu"), "elements",
-			      integer(l->elements));
-
-	if (l->on_card)
-		json_object_set_new(j, "equal", json_boolean(!l->differing));
-	else /* nothing to compare */
-		json_object_set_new(j, "equal", json_null());
-	json_object_set_new(j, "differing", integer(l->differing));
-	if (l->differing)
-		json_object_set_new(j, "first_differing",
-				    integer(l->first_differing));
-	if (!l->has_fp32)
-		return j;
-	json_object_set_new(j, "cosine", number(l->cosine));
-	json_object_set_new(j, "max_error", number(l->max_error));
-	json_object_set_new(j, "saturated", number(l->saturated));
-	return j;
-}
-
 static void json_verify(const struct cli *cli, const struct out_verify *v,
 			const struct vgg_error *error)
 {
-	json_t *layers = json_array(), *doc;
-	unsigned int i;
+	json_t *doc =
+		json_pack("{s:o, s:o, s:o, s:b, s:o}", "model", pack_model(cli),
+			  "device", pack_device(cli), "input",
+			  v->input ? text(v->input) : json_null(), "equal",
+			  v->equal, "layers", json_verified(v));
 
-	for (i = 0; i < v->count; i++)
-		json_array_append_new(layers, pack_verify_layer(&v->layers[i]));
-	doc = json_pack("{s:o, s:o, s:o, s:b, s:o}", "model", pack_model(cli),
-			"device", pack_device(cli), "input",
-			v->input ? text(v->input) : json_null(), "equal",
-			v->equal, "layers", layers);
 	if (error)
 		json_object_set_new(doc, "error", pack_error(error));
+	print(doc);
+}
+
+static void json_analysis(const struct cli *cli, const struct out_analysis *a)
+{
+	json_t *findings = json_array(), *doc;
+	unsigned int i;
+
+	for (i = 0; i < a->findings; i++)
+		json_array_append_new(findings, pack_error(&a->finding[i]));
+	doc = json_pack("{s:o, s:o, s:o, s:i, s:o, s:o, s:o, s:o}", "model",
+			pack_model(cli), "device", pack_device(cli), "input",
+			a->input ? text(a->input) : json_null(), "inputs",
+			(int)a->inputs, "min_snr_alone",
+			number(a->min_snr_alone), "min_snr", number(a->min_snr),
+			"layers", json_analysed(a), "findings", findings);
+	if (a->findings)
+		json_object_set_new(doc, "error", pack_error(a->finding));
 	print(doc);
 }
 
@@ -771,6 +744,7 @@ const struct out_ops out_json = {
 	.import = json_import,
 	.quantize = json_quantize,
 	.verify = json_verify,
+	.analysis = json_analysis,
 	.bench = json_bench,
 	.trace = json_trace,
 	.plan = json_plan,

@@ -555,6 +555,17 @@ static void text_verify(const struct cli *cli, const struct out_verify *v,
 	print_verdict(v);
 }
 
+static void text_analysis(const struct cli *cli, const struct out_analysis *a)
+{
+	print_device(cli);
+	printf(": ");
+	text_put(cli->model_info.name);
+	printf(", ");
+	text_put(a->input ? a->input : "made-up input");
+	printf(a->inputs == 1 ? "\n\n" : ", %u inputs\n\n", a->inputs);
+	text_analysed(a);
+}
+
 static void text_calibrate(const struct cli *cli,
 			   const struct vgg_calibrate_info *c)
 {
@@ -653,6 +664,7 @@ const struct out_ops out_text = {
 	.import = text_import,
 	.quantize = text_quantize,
 	.verify = text_verify,
+	.analysis = text_analysis,
 	.bench = text_bench,
 	.trace = text_trace,
 	.plan = text_planned,

@@ -13,6 +13,8 @@ void text_busy(const struct vgg_trace_info *info, bool card, const char *before,
 	       const char *after);
 void text_steps(const struct out_bench *bench, const char *before,
 		const char *after);
+/* text_layers.c: all behind the head. */
+void text_analysed(const struct out_analysis *analysis);
 /* text_plan.c */
 void text_planned(const struct cli *cli, const struct out_plan *plan);
 /* text_quantize.c: all behind the head. */

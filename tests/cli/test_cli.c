@@ -125,6 +125,7 @@ TEST(golden_verify_bench)
 {
 	make_files();
 	golden("verify", "verify -m @mini.st");
+	golden("verify-layers", "verify --layers -m @mini.st @img");
 	golden("verify-cpu", "verify -m @mini.st --device cpu @a.png");
 	golden("bench", "bench -m @mini.st -i 3 -w 1");
 }

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: MIT */
+/* Layers as JSON, where a verb tells much of each. */
+#ifndef VGGCTL_JSON_LAYERS_H
+#define VGGCTL_JSON_LAYERS_H
+
+#include <jansson.h>
+
+#include "out.h"
+
+json_t *json_verified(const struct out_verify *v);
+json_t *json_analysed(const struct out_analysis *a);
+
+#endif
