@@ -203,7 +203,7 @@ $(B)/vggaccel/libvggaccel-hdf5.so: $(HDF5_OBJ)
 
 $(B)/vggctl: $(CLI_OBJ) $(B)/$(SONAME)
 	$(Q)$(CC) $(LDSYS) $(LDSAN) $(CLI_OBJ) -Wl,-rpath,'$$ORIGIN' -L$(B) \
-		-Wl,-rpath-link,$(B) $(LDFLAGS) -lvggaccel -ljansson -o $@
+		-Wl,-rpath-link,$(B) $(LDFLAGS) -lvggaccel -ljansson -lm -o $@
 
 $(B)/vggsimd: $(B)/obj/firmware-sim/vggsimd.o $(B)/libvggsimd.a \
 		$(B)/libvggsim.a

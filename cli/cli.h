@@ -47,7 +47,7 @@ struct verb {
 };
 
 extern const struct verb verb_run, verb_info, verb_import, verb_verify,
-	verb_quantize, verb_eval, verb_bench, verb_trace, verb_plan,
+	verb_quantize, verb_eval, verb_show, verb_bench, verb_trace, verb_plan,
 	verb_calibrate, verb_completion;
 /* Ends with NULL; the hidden ones come last, behind another NULL. */
 extern const struct verb *const verbs[];

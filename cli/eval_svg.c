@@ -4,42 +4,15 @@
  * for each answer; shades are shares of the row, numbers are counts. Labels are
  * left out where cells are too small for them.
  */
-#include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
 #include "eval.h"
-#include "text.h"
+#include "svg.h"
 
 #define CELL 44
 #define CELLS_MOST 900 /* points in all, from that on cells shrink */
 #define MARGIN 120
 #define LABELS_MOST 40 /* classes */
-
-static void put_text(FILE *f, double x, double y, const char *anchor,
-		     const char *more, const char *text)
-{
-	char *valid = text_valid(text, true);
-	const char *c;
-
-	fprintf(f, "<text x='%.1f' y='%.1f' text-anchor='%s'%s>", x, y, anchor,
-		more);
-	for (c = valid; *c; c++)
-		switch (*c) {
-		case '&':
-			fputs("&amp;", f);
-			break;
-		case '<':
-			fputs("&lt;", f);
-			break;
-		default:
-			putc(*c, f);
-		}
-	fputs("</text>\n", f);
-	free(valid);
-}
 
 static void put_cell(FILE *f, double x, double y, double side, uint32_t n,
 		     double share, bool right)
@@ -60,7 +33,7 @@ static void put_cell(FILE *f, double x, double y, double side, uint32_t n,
 	snprintf(more, sizeof(more), " font-size='%.0f' fill='%s'",
 		 side / 3.4 < 12 ? side / 3.4 : 12.0,
 		 light < 60 ? "#fff" : "#222");
-	put_text(f, x + side / 2, y + side / 2 + 4, "middle", more, count);
+	svg_text(f, x + side / 2, y + side / 2 + 4, "middle", more, count);
 }
 
 static void put_row(FILE *f, unsigned int classes, double side, double top,
@@ -88,24 +61,31 @@ static void put_labels(FILE *f, unsigned int classes, double side, double top,
 	for (i = 0; i < classes; i++) {
 		double x = MARGIN + (i + 0.5) * side + 4;
 
-		put_text(f, MARGIN - 8, top + (i + 0.5) * side + 4, "end",
+		svg_text(f, MARGIN - 8, top + (i + 0.5) * side + 4, "end",
 			 " class='l'", names[i]);
 		snprintf(more, sizeof(more),
 			 " class='l' transform='rotate(-45 %.1f %.1f)'", x,
 			 top - 8);
-		put_text(f, x, top - 8, "start", more, names[i]);
+		svg_text(f, x, top - 8, "start", more, names[i]);
 	}
 }
 
-static void put_picture(FILE *f, const char *title, unsigned int classes,
-			const char *const *names, const uint32_t *matrix)
+struct matrix {
+	const char *title;
+	unsigned int classes;
+	const char *const *names;
+	const uint32_t *cells;
+};
+
+static void draw(FILE *f, const void *what)
 {
+	const struct matrix *m = what;
+	unsigned int classes = m->classes, i;
 	double side = CELL * classes > CELLS_MOST ?
 			      (double)CELLS_MOST / classes :
 			      CELL;
 	double top = MARGIN + 20, width = MARGIN + side * classes + 60;
 	double height = top + side * classes + 50;
-	unsigned int i;
 
 	fprintf(f,
 		"<svg xmlns='http://www.w3.org/2000/svg' width='%.0f' "
@@ -115,12 +95,12 @@ static void put_picture(FILE *f, const char *title, unsigned int classes,
 		"fill:#222}</style>\n"
 		"<rect width='100%%' height='100%%' fill='#fff'/>\n",
 		width, height, width, height);
-	put_text(f, 16, 26, "start", " class='t'", title);
+	svg_text(f, 16, 26, "start", " class='t'", m->title);
 	for (i = 0; i < classes; i++)
-		put_row(f, classes, side, top, i, matrix);
+		put_row(f, classes, side, top, i, m->cells);
 	if (classes <= LABELS_MOST)
-		put_labels(f, classes, side, top, names);
-	put_text(f, MARGIN, height - 18, "start", " class='l'",
+		put_labels(f, classes, side, top, m->names);
+	svg_text(f, MARGIN, height - 18, "start", " class='l'",
 		 "rows: the images' classes; columns: the network's answers; "
 		 "green: right");
 	fputs("</svg>\n", f);
@@ -129,23 +109,7 @@ static void put_picture(FILE *f, const char *title, unsigned int classes,
 int eval_svg(const char *path, const char *title, unsigned int classes,
 	     const char *const *names, const uint32_t *matrix)
 {
-	char new[4096];
-	FILE *f;
-	bool bad;
+	const struct matrix m = { title, classes, names, matrix };
 
-	snprintf(new, sizeof(new), "%.4080s.new", path);
-	f = fopen(new, "we");
-	if (f)
-		put_picture(f, title, classes, names, matrix);
-	bad = !f || ferror(f);
-	bad = (f && fclose(f)) || bad;
-	if (bad || rename(new, path)) {
-		int error = errno;
-
-		unlink(new);
-		return cli_fail(VGG_ERROR_FILE_IO, path,
-				"check the folder and the disk's room",
-				"it cannot be written: %s", strerror(error));
-	}
-	return 0;
+	return svg_write(path, draw, &m);
 }

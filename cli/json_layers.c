@@ -3,6 +3,61 @@
 #include "json_layers.h"
 #include "json_values.h"
 
+json_t *json_layer(const struct out_layer *l, bool placed)
+{
+	json_t *j = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:b}", "name",
+			      text(l->info.name), "kind", text(l->info.kind),
+			      "in", text(l->info.in), "out", text(l->info.out),
+			      "macs", integer(l->info.macs), "parameters",
+			      integer(l->info.parameters), "quantized",
+			      l->info.quantized);
+
+	if (l->info.quantized) {
+		json_object_set_new(j, "scale",
+				    number((double)l->info.out_scale));
+		json_object_set_new(j, "zero", json_integer(l->info.out_zero));
+	}
+	if (placed) {
+		json_object_set_new(j, "on", text(l->on_card ? "card" : "cpu"));
+		json_object_set_new(j, "reason", text(l->reason));
+	}
+	return j;
+}
+
+static json_t *pack_window(const struct vgg_window_info *w)
+{
+	return json_pack("{s:[i,i], s:[i,i], s:[i,i,i,i]}", "kernel",
+			 w->kernel_h, w->kernel_w, "stride", w->stride_h,
+			 w->stride_w, "pad", w->pad_top, w->pad_left,
+			 w->pad_bottom, w->pad_right);
+}
+
+json_t *json_shown(const struct out_layer *layer)
+{
+	const struct vgg_layer_info *l = &layer->info;
+	bool pads = l->window.pad_top || l->window.pad_left ||
+		    l->window.pad_bottom || l->window.pad_right;
+	json_t *j = json_layer(layer, false);
+
+	json_object_set_new(j, "op", text(l->op));
+	json_object_set_new(j, "window",
+			    l->window.kernel_h || pads ?
+				    pack_window(&l->window) :
+				    json_null());
+	json_object_set_new(j, "pool",
+			    l->pool.kernel_h ? pack_window(&l->pool) :
+					       json_null());
+	if (l->weight_scale_max > 0)
+		json_object_set_new(
+			j, "weight_scales",
+			json_pack("[o,o]", number((double)l->weight_scale_min),
+				  number((double)l->weight_scale_max)));
+	json_object_set_new(j, "int8_bytes", integer(l->int8_bytes));
+	json_object_set_new(j, "fp32_bytes", integer(l->fp32_bytes));
+	json_object_set_new(j, "out_elements", integer(l->out_count));
+	return j;
+}
+
 static json_t *pack_verified(const struct vgg_verify_layer *l)
 {
 	json_t *j = json_pack("{s:o, s:o, s:o}", "name", text(l->name), "on",

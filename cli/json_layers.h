@@ -7,6 +7,10 @@
 
 #include "out.h"
 
+/* placed: with where it runs and why. */
+json_t *json_layer(const struct out_layer *l, bool placed);
+/* All that is known of it. */
+json_t *json_shown(const struct out_layer *l);
 json_t *json_verified(const struct out_verify *v);
 json_t *json_analysed(const struct out_analysis *a);
 

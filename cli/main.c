@@ -11,10 +11,10 @@
 #include "out.h"
 
 const struct verb *const verbs[] = {
-	&verb_run,    &verb_info,      &verb_import, &verb_quantize,
-	&verb_verify, &verb_eval,      &verb_bench,  &verb_trace,
-	&verb_plan,   &verb_calibrate, NULL,	     &verb_completion,
-	NULL,
+	&verb_run,	  &verb_info,	&verb_show,	 &verb_import,
+	&verb_quantize,	  &verb_verify, &verb_eval,	 &verb_bench,
+	&verb_trace,	  &verb_plan,	&verb_calibrate, NULL,
+	&verb_completion, NULL,
 };
 
 struct root {

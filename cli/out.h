@@ -32,6 +32,11 @@ struct out_info {
 	enum vgg_precision precision;
 };
 
+struct out_show {
+	const struct out_layer *layers;
+	const char *file; /* with the picture; NULL: none */
+};
+
 struct out_import {
 	const char *file;
 	uint64_t bytes;
@@ -128,6 +133,7 @@ struct out_ops {
 			   const struct vgg_error *error);
 	void (*run_end)(const struct cli *cli);
 	void (*info)(const struct cli *cli, const struct out_info *info);
+	void (*show)(const struct cli *cli, const struct out_show *show);
 	void (*archs)(void);
 	void (*import)(const struct cli *cli, const struct out_import *import);
 	/* error: NULL if all is well */

@@ -306,27 +306,6 @@ static void json_run_end(const struct cli *cli)
 /*
  * info, import
  */
-static json_t *pack_layer(const struct out_layer *l, bool placed)
-{
-	json_t *j = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:b}", "name",
-			      text(l->info.name), "kind", text(l->info.kind),
-			      "in", text(l->info.in), "out", text(l->info.out),
-			      "macs", integer(l->info.macs), "parameters",
-			      integer(l->info.parameters), "quantized",
-			      l->info.quantized);
-
-	if (l->info.quantized) {
-		json_object_set_new(j, "scale",
-				    number((double)l->info.out_scale));
-		json_object_set_new(j, "zero", json_integer(l->info.out_zero));
-	}
-	if (placed) {
-		json_object_set_new(j, "on", text(l->on_card ? "card" : "cpu"));
-		json_object_set_new(j, "reason", text(l->reason));
-	}
-	return j;
-}
-
 static json_t *pack_details(const struct cli *cli)
 {
 	const struct vgg_model_info *m = &cli->model_info;
@@ -355,12 +334,31 @@ static void json_info(const struct cli *cli, const struct out_info *info)
 		layers = json_array();
 		for (i = 0; i < cli->model_info.layers; i++)
 			json_array_append_new(
-				layers, pack_layer(&info->layers[i], true));
+				layers, json_layer(&info->layers[i], true));
 		json_object_set_new(model, "layers", layers);
 	}
 	print(json_pack("{s:o, s:o, s:o, s:o}", "device",
 			pack_capabilities(cli), "cpu", pack_cpu(), "model",
 			model, "placement", text(cli_placement(cli))));
+}
+
+static void json_show(const struct cli *cli, const struct out_show *show)
+{
+	const struct vgg_model_info *m = &cli->model_info;
+	json_t *model = pack_details(cli), *layers = json_array();
+	unsigned int i;
+
+	for (i = 0; i < m->layers; i++)
+		json_array_append_new(layers, json_shown(&show->layers[i]));
+	json_object_set_new(model, "layers", layers);
+	if (m->in_scale > 0)
+		json_object_set_new(model, "input_scale",
+				    number((double)m->in_scale));
+	if (m->in_scale > 0)
+		json_object_set_new(model, "input_zero",
+				    json_integer(m->in_zero));
+	print(json_pack("{s:o, s:o}", "model", model, "picture",
+			show->file ? text(show->file) : json_null()));
 }
 
 static void json_archs(void)
@@ -382,7 +380,7 @@ static void json_import(const struct cli *cli, const struct out_import *m)
 	for (i = 0; i < cli->model_info.layers; i++) {
 		const struct vgg_layer_info *l = &m->layers[i].info;
 
-		json_array_append_new(layers, pack_layer(&m->layers[i], false));
+		json_array_append_new(layers, json_layer(&m->layers[i], false));
 		if (l->cpu_reason)
 			json_array_append_new(refused,
 					      json_pack("{s:o, s:o}", "name",
@@ -740,6 +738,7 @@ const struct out_ops out_json = {
 	.run_failed = json_run_failed,
 	.run_end = json_run_end,
 	.info = json_info,
+	.show = json_show,
 	.archs = json_archs,
 	.import = json_import,
 	.quantize = json_quantize,

@@ -394,34 +394,19 @@ static void print_labels(const struct cli *cli)
 	free(list);
 }
 
-static void add_shape(struct table *t, const struct vgg_layer_info *l)
-{
-	char a[TEXT_SI], b[TEXT_SI];
-
-	table_cell(t, "%s", l->name);
-	table_cell(t, "%s", l->kind);
-	table_cell(t, "%s", l->in);
-	table_cell(t, "%s", l->out);
-	table_cell(t, "%s", l->macs ? text_si((double)l->macs, "", a) : "-");
-	table_cell(t, "%s",
-		   l->parameters ? text_si((double)l->parameters, "", b) : "-");
-}
-
+/* What layers are in themselves is the matter of show. */
 static void print_layers(const struct cli *cli, const struct out_layer *layers)
 {
 	struct table t;
 	unsigned int i;
 
-	table_begin(&t, "<layer|<kind|<in|<out|>MACs|>parameters|>scale|<on|"
-			"<why");
+	table_begin(&t, "<layer|<kind|<out|<on|<why");
 	for (i = 0; i < cli->model_info.layers; i++) {
 		const struct out_layer *l = &layers[i];
 
-		add_shape(&t, &l->info);
-		if (l->info.quantized)
-			table_cell(&t, "%#.4g", (double)l->info.out_scale);
-		else
-			table_cell(&t, "-");
+		table_cell(&t, "%s", l->info.name);
+		table_cell(&t, "%s", l->info.kind);
+		table_cell(&t, "%s", l->info.out);
 		table_cell(&t, "%s", l->on_card ? "card" : "CPU");
 		table_cell(&t, "%s", l->reason);
 	}
@@ -443,6 +428,15 @@ static void text_info(const struct cli *cli, const struct out_info *info)
 		return;
 	putchar('\n');
 	print_layers(cli, info->layers);
+}
+
+static void text_show(const struct cli *cli, const struct out_show *s)
+{
+	print_network(&cli->model_info);
+	print_work(&cli->model_info);
+	print_preprocess(&cli->model_info);
+	print_labels(cli);
+	text_shown(cli, s);
 }
 
 /*
@@ -660,6 +654,7 @@ const struct out_ops out_text = {
 	.run_failed = text_run_failed,
 	.run_end = text_run_end,
 	.info = text_info,
+	.show = text_show,
 	.archs = text_archs,
 	.import = text_import,
 	.quantize = text_quantize,

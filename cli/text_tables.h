@@ -15,6 +15,8 @@ void text_steps(const struct out_bench *bench, const char *before,
 		const char *after);
 /* text_layers.c: all behind the head. */
 void text_analysed(const struct out_analysis *analysis);
+/* text_show.c: the table and what it sums up to. */
+void text_shown(const struct cli *cli, const struct out_show *show);
 /* text_plan.c */
 void text_planned(const struct cli *cli, const struct out_plan *plan);
 /* text_quantize.c: all behind the head. */

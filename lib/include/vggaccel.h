@@ -486,10 +486,18 @@ struct vgg_model_info {
 	float mean[4], std[4];
 	const char *calibration; /* how scales were found */
 	uint64_t input_count;	/* elements of the input, whatever its rank */
+	float in_scale;		/* of the int8 input; 0 without int8 */
+	int in_zero;
 };
 int vgg_model_info(const struct vgg_model *model, struct vgg_model_info *info);
 /* Never NULL for class < classes. */
 const char *vgg_model_label(const struct vgg_model *model, unsigned int class_);
+
+/* Of a convolution or a pool; kernel 0: there is none. */
+struct vgg_window_info {
+	int kernel_h, kernel_w, stride_h, stride_w;
+	int pad_top, pad_left, pad_bottom, pad_right;
+};
 
 struct vgg_layer_info {
 	size_t size;
@@ -501,6 +509,21 @@ struct vgg_layer_info {
 	float out_scale;	/* of the int8 output */
 	int out_zero;
 	const char *cpu_reason;	/* why the card can't run it; NULL if it can */
+	const char *op;		/* "conv", "fc", "maxpool", ...; constant */
+	struct vgg_window_info window, pool; /* its own; of the max-pool behind it
+				 * that is part of it. Padding layers have pads
+				 * and no kernel */
+	int in_channels, in_height, in_width;	/* height and width 0 where there is
+				 * no image */
+	int out_channels, out_height, out_width;
+	uint64_t in_count, out_count; /* elements */
+	/* Bytes of weights and parameters: in fp32, and as they are in int8 (0
+	 * without that), the parameters of each channel included. */
+	uint64_t fp32_bytes, int8_bytes;
+	/* The least and the largest scale of the int8 weights' output channels; 0
+	 * without int8 weights. Without fp32 weights they contain the factors of a
+	 * BatchNorm behind the layer, which are not told apart then. */
+	float weight_scale_min, weight_scale_max;
 };
 int vgg_model_layer(const struct vgg_model *model, unsigned int layer,
 		    struct vgg_layer_info *info);

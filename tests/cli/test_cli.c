@@ -88,6 +88,7 @@ TEST(golden_help)
 	golden("help-run", "run -h");
 	golden("help-run", "help run");
 	golden("help-info", "info --help");
+	golden("help-show", "show --help");
 	golden("help-import", "import --help");
 	golden("help-quantize", "quantize --help");
 	golden("help-verify", "verify --help");
@@ -103,6 +104,8 @@ TEST(golden_info)
 	golden("info-device", "info");
 	golden("info-cpu", "info --device cpu");
 	golden("info-model", "info -m @mini.st");
+	golden("show", "show @mini.st");
+	golden("show-arch", "show minivgg_cifar10_wide");
 }
 
 TEST(golden_run)
@@ -767,9 +770,9 @@ static void expect_options(const char *verb, const char *common)
 
 TEST(manual_pages)
 {
-	static const char *const names[] = { "run",	 "info",   "import",
-					     "quantize", "verify", "bench",
-					     "trace" };
+	static const char *const names[] = { "run",    "info",	   "show",
+					     "import", "quantize", "verify",
+					     "bench",  "trace" };
 	char *common, *map, *library, *at, call[80], *to;
 	size_t i;
 

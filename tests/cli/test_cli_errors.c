@@ -15,7 +15,8 @@ enum { USAGE = 2, NO_DEVICE = 3, DEVICE_LOST = 4 };
 
 static const struct mistake usage[] = {
 	{ "", "a verb is missing",
-	  "run, info, import, quantize, verify, eval, bench, trace, plan and "
+	  "run, info, show, import, quantize, verify, eval, bench, trace, plan "
+	  "and "
 	  "calibrate" },
 	{ "frobnicate", "there is no verb 'frobnicate'", "run, info" },
 	{ "--frob info", "unrecognized option", "--frob" },
@@ -36,6 +37,9 @@ static const struct mistake usage[] = {
 	{ "run --split card --precision fp32 x", "needs --precision int8",
 	  "--split card" },
 	{ "info model.st", "takes no argument 'model.st'", "--model" },
+	{ "show a.st b.st", "takes one network", "'b.st'" },
+	{ "show -o net.png a.st", "ends in .svg", "'net.png'" },
+	{ "show --arch vgg16", "a file, which is missing", "--arch" },
 	{ "import x.onnx", "--output is missing", "vggctl import" },
 	{ "import -o y", "a file to import is missing", "--random-weights" },
 	{ "import a.onnx b.onnx -o y", "takes one file", "'b.onnx'" },

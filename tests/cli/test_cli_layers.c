@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* vggctl verify --layers, on networks that are sound and on damaged ones. */
+/* vggctl verify --layers, on networks that are sound and on damaged ones; vggctl show. */
 #include <math.h>
 
 #include "cli_support.h"
@@ -161,6 +161,144 @@ TEST_TIMEOUT(inputs_of_all_kinds, 120)
 	EXPECT_EQ(0, r.status);
 	EXPECT_CONTAINS(r.out, "OK: without fp32 weights");
 	ran_free(&r);
+}
+
+/*
+ * show
+ */
+static double of(const json_t *layer, const char *key)
+{
+	return json_number_value(json_object_get(layer, key));
+}
+
+static const json_t *layers_of(const json_t *doc)
+{
+	return at(doc, "model", "layers");
+}
+
+TEST_TIMEOUT(a_network_is_shown, 60)
+{
+	int kernel[2], stride[2], pad[4];
+	double macs = 0, bytes = 0;
+	json_t *doc, *l, *scales;
+	struct stat st;
+	size_t i;
+
+	make_files();
+	doc = vggctl_json("show --json @mini.st", 0);
+	EXPECT_EQ(8u, json_array_size(layers_of(doc)));
+	EXPECT_TRUE(json_is_null(json_object_get(doc, "picture")));
+	EXPECT_TRUE(of(json_object_get(doc, "model"), "input_scale") > 0);
+	json_array_foreach((json_t *)layers_of(doc), i, l)
+	{
+		macs += of(l, "macs");
+		bytes += of(l, "int8_bytes");
+		EXPECT_NEAR(4 * of(l, "parameters"), of(l, "fp32_bytes"), 0);
+		scales = json_object_get(l, "weight_scales");
+		EXPECT_EQ(of(l, "int8_bytes") > 0, json_is_array(scales));
+		if (scales)
+			EXPECT_TRUE(
+				0 < json_number_value(
+					    json_array_get(scales, 0)) &&
+				json_number_value(json_array_get(scales, 0)) <
+					json_number_value(
+						json_array_get(scales, 1)));
+	}
+	EXPECT_NEAR(of(json_object_get(doc, "model"), "macs"), macs, 0);
+	/* The file holds these and fp32's. */
+	ASSERT_EQ(0, stat(in_tmp("mini.st"), &st));
+	EXPECT_TRUE(bytes > 2e6 && bytes < (double)st.st_size / 4);
+	/* The second convolution has a pool in it. */
+	l = json_array_get(layers_of(doc), 1);
+	ASSERT_EQ(0, json_unpack(l, "{s:{s:[i,i], s:[i,i], s:[i,i,i,i]}}",
+				 "window", "kernel", &kernel[0], &kernel[1],
+				 "stride", &stride[0], &stride[1], "pad",
+				 &pad[0], &pad[1], &pad[2], &pad[3]));
+	EXPECT_EQ(33, 10 * kernel[0] + kernel[1]);
+	EXPECT_EQ(11, 10 * stride[0] + stride[1]);
+	EXPECT_EQ(4, pad[0] + pad[1] + pad[2] + pad[3]);
+	ASSERT_EQ(0, json_unpack(l, "{s:{s:[i,i]}}", "pool", "stride",
+				 &stride[0], &stride[1]));
+	EXPECT_EQ(22, 10 * stride[0] + stride[1]);
+	json_decref(doc);
+}
+
+static unsigned int count(const char *text, const char *what)
+{
+	unsigned int n = 0;
+
+	for (text = strstr(text, what); text; text = strstr(text + 1, what))
+		n++;
+	return n;
+}
+
+TEST_TIMEOUT(a_network_is_drawn, 60)
+{
+	struct ran r;
+	char *svg;
+
+	make_files();
+	r = vggctl("show @mini.st -o @net.svg");
+	EXPECT_EQ(0, r.status);
+	EXPECT_CONTAINS(r.out, "net.svg\n");
+	ran_free(&r);
+	svg = slurp(in_tmp("net.svg"));
+	ASSERT_TRUE(svg != NULL);
+	EXPECT_EQ(0, strncmp(svg, "<svg xmlns=", 11));
+	EXPECT_STREQ("</svg>\n", svg + strlen(svg) - 7);
+	/* All layers; blocks of 32, 16 and vectors; two pools that are part of
+	 * a layer, and the legend's. */
+	EXPECT_EQ(8u, count(svg, "<title>"));
+	EXPECT_EQ(8u, count(svg, "<g>"));
+	EXPECT_EQ(3u, count(svg, "class='block'"));
+	EXPECT_EQ(3u, count(svg, "class='sub'"));
+	EXPECT_CONTAINS(svg, ">features.11</text>");
+	EXPECT_CONTAINS(svg, "32 × 32");
+	EXPECT_CONTAINS(svg, "3x32x32 → 10");
+	/* Nothing from elsewhere, and nothing that runs. */
+	EXPECT_EQ(1u, count(svg, "http"));
+	EXPECT_EQ(0u, count(svg, "<script"));
+	free(svg);
+	r = vggctl("show @mini.st -o /none/net.svg");
+	EXPECT_EQ(1, r.status);
+	EXPECT_CONTAINS(r.err, "/none/net.svg: it cannot be written");
+	ran_free(&r);
+}
+
+TEST_TIMEOUT(networks_of_all_kinds, 60)
+{
+	static const struct {
+		const char *args, *says;
+	} wrong[] = {
+		{ "show @none", "[NO_FILE]" },
+		{ "show @img/notes.txt", "[MODEL_FORMAT]" },
+		{ "show @cut.st", "cut.st" },
+		{ "show --arch minivgg_cifar10 @a.png", "leave out --arch" },
+	};
+	json_t *doc;
+	struct ran r;
+	char *model;
+	size_t i;
+
+	make_files();
+	doc = vggctl_json("show --json", 0);
+	EXPECT_STREQ("shapes10", json_string_value(at(doc, "model", "name")));
+	json_decref(doc);
+	doc = vggctl_json("show --json minivgg_cifar10", 0);
+	EXPECT_EQ(8u, json_array_size(layers_of(doc)));
+	EXPECT_TRUE(json_is_false(at(doc, "model", "int8")));
+	json_decref(doc);
+	model = slurp(in_tmp("mini.st"));
+	ASSERT_TRUE(model != NULL);
+	write_bytes("cut.st", model, 3000);
+	free(model);
+	for (i = 0; i < sizeof(wrong) / sizeof(*wrong); i++) {
+		r = vggctl(wrong[i].args);
+		EXPECT_EQ(1, r.status);
+		EXPECT_CONTAINS(r.err, wrong[i].says);
+		EXPECT_CONTAINS(r.err, "  hint: ");
+		ran_free(&r);
+	}
 }
 
 TEST_HARNESS_MAIN

@@ -11,6 +11,7 @@
 #include "net.h"
 #include "run/f32.h"
 #include "vgg_harness.h"
+#include "word_net.h"
 
 static const char *path_of(const char *name)
 {
@@ -710,6 +711,54 @@ TEST(a_failed_quantisation_loses_nothing)
 	free(x);
 	vgg_model_free(m);
 	vgg_model_free(copy);
+}
+
+/* Windows, shapes and sizes; a scale of a channel's weights is its largest weight by
+ * 127, whatever BatchNorm behind it does. */
+TEST(layers_tell_what_they_are)
+{
+	struct vgg_model *m = word_net("urbqcrfd", 91);
+	struct vgg_layer_info l = VGG_INIT(l);
+	const float *w = vgg_blob_f32(&m->layers[0].weight);
+	double least = INFINITY, most = 0, top;
+	struct vgg_model_info info = VGG_INIT(info);
+	unsigned int c, k;
+
+	for (c = 0; c < 8; c++) {
+		for (top = k = 0; k < 27; k++)
+			top = fmax(top, fabs((double)w[c * 27 + k]));
+		least = fmin(least, top / 127);
+		most = fmax(most, top / 127);
+	}
+	OK(vgg_model_layer(m, 0, &l));
+	EXPECT_EQ(0u, l.int8_bytes);
+	EXPECT_TRUE(l.weight_scale_max == 0);
+	net_quantize(m);
+	OK(vgg_model_layer(m, 0, &l));
+	EXPECT_STREQ("conv", l.op);
+	EXPECT_NEAR(least, (double)l.weight_scale_min, 1e-4 * least);
+	EXPECT_NEAR(most, (double)l.weight_scale_max, 1e-4 * most);
+	EXPECT_EQ(3, l.window.kernel_h);
+	EXPECT_EQ(0, l.window.pad_top + l.window.pad_right);
+	EXPECT_EQ(2, l.pool.kernel_w);
+	EXPECT_EQ(2, l.pool.stride_h);
+	EXPECT_EQ(4, l.pool.pad_top + l.pool.pad_left + l.pool.pad_bottom +
+			     l.pool.pad_right);
+	EXPECT_EQ(32, l.in_width);
+	EXPECT_EQ(16, l.out_height);
+	EXPECT_EQ(8, l.out_channels);
+	EXPECT_EQ(3u * 32 * 32, l.in_count);
+	EXPECT_EQ(8u * 16 * 16, l.out_count);
+	/* Weights, bias, scale and shift; weights and 16 bytes a channel. */
+	EXPECT_EQ(4u * (8 * 27 + 8 + 8 + 8), l.fp32_bytes);
+	EXPECT_EQ(8u * 27 + 8 * 16, l.int8_bytes);
+	OK(vgg_model_layer(m, m->count - 1, &l));
+	EXPECT_STREQ("fc", l.op);
+	EXPECT_EQ(0, l.window.kernel_h + l.in_height);
+	OK(vgg_model_info(m, &info));
+	EXPECT_TRUE(info.in_scale == m->in_q.scale);
+	EXPECT_EQ(m->in_q.zero, info.in_zero);
+	vgg_model_free(m);
 }
 
 TEST_HARNESS_MAIN
