@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Networks of the tutorials in PyTorch, and running their files by vggctl."""
+import json
 import os
 import subprocess
 import tempfile
@@ -137,10 +138,18 @@ def imported(path, arch=None):
                           capture_output=True, text=True)
 
 
+def shown(path, arch=None):
+    """The layers that vggctl show sees in a file of any kind."""
+    call = [VGGCTL, "show", "--json", path] + (["--arch", arch] if arch else [])
+    out = subprocess.run(call, check=True, capture_output=True, text=True).stdout
+    return json.loads(out)["model"]["layers"]
+
+
 def compare(net, path, size, arch=None):
     """(largest difference / largest output, top 5 are the same)"""
     done = imported(path, arch)
     assert done.returncode == 0, done.stderr
+    assert shown(path, arch) == shown(path + ".model"), "show sees other layers"
     x = torch.randn(1, 3, size, size, generator=torch.Generator().manual_seed(1))
     with torch.no_grad():
         want = net(x).numpy()
