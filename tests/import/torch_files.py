@@ -105,7 +105,7 @@ for form, options in FORMS:
     tap.refuses(f"a program, {form}", saver({"a": Evil()}, **options),
                 "the file wants to call posix.system: refused")
     tap.refuses(f"a whole network, {form}", saver(mini, **options),
-                "the file wants to call nets.MiniVGG: refused")
+                "the file wants to call networks.MiniVGG: refused")
     tap.refuses(f"a wrong network, {form}", saver(mini.state_dict(), **options),
                 'tensor "features.0.weight": expected [64, 3, 3, 3], found', "vgg16")
 tap.refuses("another protocol", saver(state, pickle_protocol=4), "of protocol 4, not 2")
