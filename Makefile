@@ -7,6 +7,7 @@
 # make bench-cpu  the CPU's kernels beside other libraries [ROUNDS=7] [ARGS=--arm]
 # make bench-split  plans: their quality, their predictions, what they gain
 # make bench-quantize  ways to quantise, and what they cost [IMAGES=10000]
+# make bench-train  train every shape of network, and what int8 costs it [RECIPES=minivgg]
 # make arm64      the same programs for arm64                  -> build/arm64/
 # make module     the kernel module for this kernel            -> build/kmod/
 #                 or for others: KERNELS="6.12-arm64 backports-amd64"
@@ -118,7 +119,8 @@ SONAME	:= libvggaccel.so.0
 .DEFAULT_GOAL := all
 .PHONY: all demo check bench arm64 style install deps clean man model tests dtbo \
 	module check-vm vm dkms guest-bench bench-cpu bench-cpu-programs \
-	bench-cpu-counted bench-split bench-split-programs bench-quantize boards networks
+	bench-cpu-counted bench-split bench-split-programs bench-quantize \
+	bench-train boards networks
 
 all: $(B)/vggctl $(B)/vggsimd $(B)/shapes-draw $(B)/vggaccel.pc $(PLUGINS)
 
@@ -334,6 +336,11 @@ bench-split: all bench-split-programs
 bench-quantize: all
 	@tests/bench/quantize $(IMAGES)
 
+# Networks of every shape, trained on drawn pictures; takes most of an hour.
+bench-train: all
+	@tools/deps train
+	@tests/bench/train $(RECIPES)
+
 # Only the CPU's kernels, beside other libraries; tests/bench/cpu --help.
 bench-cpu:
 	@tools/deps build check bench
@@ -345,6 +352,7 @@ style: all
 	@tools/style
 
 model: all
+	@tools/deps train
 	tools/train/build-model
 
 boards: all

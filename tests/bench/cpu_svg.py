@@ -1,75 +1,33 @@
 # SPDX-License-Identifier: MIT
 """The chart of tests/bench/cpu: plain SVG, one panel per half and the
 yardsticks. Times grow to the right; this library's bars are the coloured ones."""
-from html import escape
+import os
+import sys
 
 import cpu_report
 
-WIDTH, LEFT, RIGHT, MARGIN = 960, 290, 150, 24
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../../tools"))
+from svg import (BLUE, FAINT, GREY, INK, LIGHT_BLUE, LIGHT_GREY, MARGIN,  # noqa: E402
+                 Canvas, step)
+
+WIDTH, LEFT, RIGHT = 960, 290, 150
 BAR, GAP, LINE = 13, 10, 20
 PLOT = WIDTH - LEFT - RIGHT
 
-INK, FAINT, RULE = "#222222", "#666666", "#dddddd"
-OURS, OURS_LIGHT = "#1f6fb2", "#9cc3e2"
-PEER, PEER_LIGHT = "#777777", "#bbbbbb"
+OURS, OURS_LIGHT = BLUE, LIGHT_BLUE
+PEER, PEER_LIGHT = GREY, LIGHT_GREY
 VERDICT = {cpu_report.OK: "#1a7f37", cpu_report.MISS: "#c62828",
            cpu_report.OPEN: FAINT}
 
 
-class Canvas:
-    """Grows downwards: `y` is where the next thing goes."""
-
-    def __init__(self):
-        self.parts, self.y = [], MARGIN
-
-    def text(self, x, y, words, size=13, color=INK, anchor="start", weight="normal"):
-        self.parts.append(
-            f'<text x="{x:.1f}" y="{y:.1f}" font-size="{size}" fill="{color}" '
-            f'text-anchor="{anchor}" font-weight="{weight}">{escape(words)}</text>')
-
-    def box(self, x, y, width, height, color):
-        self.parts.append(f'<rect x="{x:.1f}" y="{y:.1f}" width="{max(width, .5):.1f}" '
-                          f'height="{height:.1f}" fill="{color}"/>')
-
-    def line(self, x1, y1, x2, y2, color=RULE, dash=""):
-        self.parts.append(f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" '
-                          f'y2="{y2:.1f}" stroke="{color}" stroke-dasharray="{dash}"/>')
-
-    def title(self, words, under=""):
-        self.y += 18
-        self.text(MARGIN, self.y, words, 17, weight="bold")
-        if under:
-            self.y += 18
-            self.text(MARGIN, self.y, under, 12, FAINT)
-        self.y += 16
-
-    def key(self, *entries):
-        x = LEFT
-        for color, words in entries:
-            self.box(x, self.y, 12, 12, color)
-            self.text(x + 17, self.y + 11, words, 12, FAINT)
-            x += 40 + 7 * len(words)
-        self.y += 24
-
-    def svg(self):
-        height = self.y + MARGIN
-        return "\n".join([
-            f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{height:.0f}" '
-            f'viewBox="0 0 {WIDTH} {height:.0f}" '
-            'font-family="Helvetica, Arial, DejaVu Sans, sans-serif">',
-            f'<rect width="{WIDTH}" height="{height:.0f}" fill="#ffffff"/>',
-            *self.parts, "</svg>", ""])
-
-
 def axis(c, most, height):
     """Vertical rules at round milliseconds, with `height` to go."""
-    step = next(s for s in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 1e4,
-                            1e5) if most / s <= 8)
+    every = step(most)
     n = 0
-    while n * step <= most * 1.02:
-        x = LEFT + n * step / most * PLOT
+    while n * every <= most * 1.02:
+        x = LEFT + n * every / most * PLOT
         c.line(x, c.y, x, c.y + height)
-        c.text(x, c.y + height + 14, f"{n * step:g}", 11, FAINT, "middle")
+        c.text(x, c.y + height + 14, f"{n * every:g}", 11, FAINT, "middle")
         n += 1
     c.text(LEFT + PLOT + 26, c.y + height + 14, "ms", 11, FAINT)
 
@@ -175,7 +133,7 @@ def yardsticks(c, rows):
 
 
 def chart(result):
-    c = Canvas()
+    c = Canvas(WIDTH, LEFT)
     if result.get("native"):
         native(c, result["native"])
     if result.get("arm64"):

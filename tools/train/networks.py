@@ -66,6 +66,8 @@ def features(config, bn=False, divide=1):
 
 class Torchvision(nn.Module):
     """Modules and names as torchvision's vgg.py has them."""
+    output = "logits"
+
     def __init__(self, config, bn=False, side=7, classes=1000, hidden=4096, divide=1):
         super().__init__()
         hidden //= divide
@@ -89,6 +91,7 @@ class Torchvision(nn.Module):
 class OddPadding(nn.Module):
     """A tutorial's VGG16: modules of its own names, first convolutions without
     padding, pools with, no dropout."""
+    output = "log_probabilities"
     BLOCKS = [(64, 2), (128, 2), (256, 3), (512, 3), (512, 3)]
 
     def __init__(self, side=7, classes=1000, divide=1):
@@ -123,6 +126,8 @@ class OddPadding(nn.Module):
 
 class MiniVGG(nn.Module):
     """mini-VGG, BatchNorm behind the ReLU; names of its own, or torchvision's."""
+    output = "probabilities"
+
     def __init__(self, widths=(32, 32, 64, 64), hidden=512, named=False, eps=1e-5,
                  momentum=0.1, last_dropout=.5, classes=10, divide=1, side=8):
         super().__init__()
@@ -164,6 +169,8 @@ class MiniVGG(nn.Module):
 
 class Shapes(nn.Sequential):
     """The built-in network: three blocks, names that its file keeps."""
+    output = "probabilities"
+
     def __init__(self, classes=10, side=4):
         layers = collections.OrderedDict()
         channels = 3
