@@ -132,7 +132,15 @@ def usage(out):
         assert status == 2 and words in err, (status, err)
 
 
+def no_place(out):
+    open(out, "w", encoding="ascii").close()
+    refused([out, "name another folder by --out"], MINI, CIFAR10, out)
+    refused(["--device nowhere: ", "name cpu"], [*MINI, "--device", "nowhere"], CIFAR10,
+            out + ".new")
+
+
 tap.case("no folder", missing)
+tap.case("no place to train at", no_place)
 tap.case("a loss that isn't finite", diverges)
 tap.case("wrong usage", usage)
 

@@ -35,6 +35,7 @@ def draw(history, name):
     c.key((GREY, "training, seen while learning"), (BLUE, "validation"))
     panel(c, history, "loss", max(row[p + "loss"] for row in history for p in COLORS) or 1,
           lambda v: f"{v:g}")
+    c.y += MARGIN
     c.title(f"{name}: accuracy",
             f"in the end: training {last['accuracy']:.2%}, "
             f"validation {last['validation_accuracy']:.2%}")
