@@ -336,7 +336,7 @@ bench-split: all bench-split-programs
 bench-quantize: all
 	@tests/bench/quantize $(IMAGES)
 
-# Networks of every shape, trained on drawn pictures; takes most of an hour.
+# Networks of every shape, trained on drawn pictures; takes long.
 bench-train: all
 	@tools/deps train
 	@tests/bench/train $(RECIPES)
