@@ -91,7 +91,8 @@ def training(o, r):
     t.preprocess = engine.Preprocess(r.mean, r.std)
     t.batch = o.batch
     t.plan = {"recipe": o.recipe, "seed": o.seed, "batch": o.batch, "rate": o.rate,
-              "adam": o.adam, "width": o.width, "input": o.input, "augment": r.augment, "classes": classes,
+              "adam": o.adam, "width": o.width, "input": o.input,
+              "augment": r.augment, "classes": classes,
               "pictures": len(learn.labels)}
     engine.take_options(t, o)
     return t, learn
