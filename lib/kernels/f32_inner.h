@@ -14,9 +14,9 @@
  *   vec widen_half(const uint16_t *)	LANES halves to floats
  *   vec load_some(const float *, int n)	n < LANES floats, and zeros
  *
- * if it transforms weights faster than they come from memory, FRESH and
- * STORE_AT(base, offset, v),
- * and if it does better, OWN_DOT and own_dot_f32(), see below.
+ * if it transforms weights faster than they come from memory, FRESH,
+ * and if it does better than a compiler, LOAD_AT(base, offset) with STORE_AT(base,
+ * offset, v), OWN_OUT, OWN_MULTIPLY or OWN_DOT, see below.
  *
  * Behind it it has winograd_engine and direct_engine, initialisers of struct
  * vgg_engine. Such files are compiled with contraction: a * b + c is one
@@ -29,10 +29,10 @@
 
 #include "kernels/engines.h"
 
-/* Fully connected: rows at a time, so that x is read less often, and sums for
- * each, as an addition takes longer than its issue. */
-#define VGG_DOT_ROWS 4
-#define VGG_DOT_SUMS 2
+#ifndef LOAD_AT
+#define LOAD_AT(base, offset) load_vec((base) + (offset))
+#define STORE_AT(base, offset, v) store_vec((base) + (offset), v)
+#endif
 
 #define VECTORS (BLOCK / LANES)
 #define INLINE static inline __attribute__((always_inline))
@@ -54,6 +54,26 @@ INLINE vec all(float x)
 {
 	return x - (vec){ 0 };
 }
+
+/* out_transform() for m = 6, and what it wants to keep in registers for it. */
+#ifndef OWN_OUT
+#define OWN_OUT 0
+struct own_out {
+	char none;
+};
+
+INLINE struct own_out own_out(void)
+{
+	return (struct own_out){ 0 };
+}
+
+INLINE void own_out_6(const struct own_out *own, const vec *d, vec *y)
+{
+	(void)own;
+	(void)d;
+	(void)y;
+}
+#endif
 
 /*
  * Transforms, row by row and column by column through an array: a tile is more
@@ -109,9 +129,12 @@ INLINE void in_transform(int m, const vec *d, vec *v)
 }
 
 /* A^T m */
-INLINE void out_transform(int m, const vec *d, vec *y)
+INLINE void out_transform(int m, const struct own_out *own, const vec *d,
+			  vec *y)
 {
-	if (m == 6) {
+	if (m == 6 && OWN_OUT) {
+		own_out_6(own, d, y);
+	} else if (m == 6) {
 		vec s1 = d[1] + d[2], d1 = d[1] - d[2];
 		vec s2 = d[3] + d[4], d2 = d[3] - d[4];
 		vec s3 = d[5] + d[6], d3 = d[5] - d[6];
@@ -137,46 +160,63 @@ INLINE void out_transform(int m, const vec *d, vec *y)
 }
 
 #ifdef FRESH
-/* G g without its factor. */
-INLINE void weight_transform(int m, vec g0, vec g1, vec g2, vec *u)
+/* Where the results of a transform of weights go: to `half`, or to memory. */
+struct weights_to {
+	vec *half;
+	char *u;
+	const size_t *column;
+};
+
+INLINE void put_weight(const struct weights_to *to, int i, vec v)
+{
+	if (to->half)
+		to->half[i] = v;
+	else
+		STORE_AT(to->u, to->column[i], v);
+}
+
+/* G g without its factor. Each sum takes the place of one that isn't needed any
+ * more, as a multiplication with addition does. */
+INLINE void weight_transform(int m, vec g0, vec g1, vec g2,
+			     struct weights_to to)
 {
 	vec even = g0 + g2, twice = g1 + g1;
 
-	u[0] = g0;
-	u[1] = even + g1;
-	u[2] = even - g1;
+	put_weight(&to, 0, g0);
+	put_weight(&to, m + 1, g2);
+	put_weight(&to, 1, even + g1);
+	put_weight(&to, 2, even - g1);
 	if (m > 2) {
-		even = g0 + g2 * 4.0f;
-		u[3] = even + twice;
-		u[4] = even - twice;
+		even += g2 * 3.0f;
+		put_weight(&to, 3, even + twice);
+		put_weight(&to, 4, even - twice);
 	}
 	if (m > 4) {
-		even = g0 * 4.0f + g2;
-		u[5] = even + twice;
-		u[6] = even - twice;
+		g2 += g0 * 4.0f;
+		put_weight(&to, 5, g2 + twice);
+		put_weight(&to, 6, g2 - twice);
 	}
-	u[m + 1] = g2;
 }
 
 /* LANES filters of one channel. */
 INLINE void fresh_vector(const float *w, char *u, const size_t *column, int mh,
 			 int mw)
 {
-	vec half[3][8], t[8];
-	int ph = mh + 2, pw = mw + 2, y, x;
+	vec half[3][8];
+	int x, y;
 
 #pragma GCC unroll 3
 	for (x = 0; x < 3; x++)
 		weight_transform(mh, load_vec(w + x * BLOCK),
 				 load_vec(w + (3 + x) * BLOCK),
-				 load_vec(w + (6 + x) * BLOCK), half[x]);
+				 load_vec(w + (6 + x) * BLOCK),
+				 (struct weights_to){ .half = half[x] });
 #pragma GCC unroll 8
-	for (y = 0; y < ph; y++) {
-		weight_transform(mw, half[0][y], half[1][y], half[2][y], t);
-#pragma GCC unroll 8
-		for (x = 0; x < pw; x++)
-			STORE_AT(u, column[x], t[x]);
-		u += (size_t)pw * VGG_FRESH_STEP(BLOCK);
+	for (y = 0; y < mh + 2; y++) {
+		weight_transform(
+			mw, half[0][y], half[1][y], half[2][y],
+			(struct weights_to){ .u = u, .column = column });
+		u += (size_t)(mw + 2) * VGG_FRESH_STEP(BLOCK);
 	}
 }
 
@@ -197,11 +237,11 @@ INLINE void fresh(const float *raw, int k, char *u, int mh, int mw)
 
 /* LANES channels from c on of a tile, or the `n` that are left. */
 INLINE void load_channels(const struct vgg_load *l, int c, int n, char *v,
-			  int mh, int mw)
+			  const size_t *row, int mh, int mw)
 {
-	size_t row = l->v_row;
 	vec half[8][8], d[8], t[8];
 	int ph = mh + 2, pw = mw + 2, y, x;
+	char *to = v;
 
 #pragma GCC unroll 1
 	for (y = 0; y < ph; y++) {
@@ -217,27 +257,38 @@ INLINE void load_channels(const struct vgg_load *l, int c, int n, char *v,
 			half[x][y] = t[x];
 	}
 #pragma GCC unroll 1
-	for (x = 0; x < pw; x++) {
-		char *to = v +
-			   (x < pw - 1 ? (size_t)x * l->v_step : l->v_last_col);
-
+	for (x = 0; x < pw; x++, to += l->v_step) {
+		if (x == pw - 1)
+			to = v + l->v_last_col;
 		in_transform(mh, half[x], t);
 #pragma GCC unroll 8
-		for (y = 0; y < ph - 1; y++)
-			store_vec(to + (size_t)y * row, t[y]);
-		store_vec(to + l->v_last_row, t[y]);
+		for (y = 0; y < ph; y++)
+			STORE_AT(to, row[y], t[y]);
 	}
+}
+
+/* Where the rows of a column of positions lie. */
+INLINE void set_rows(size_t *at, int m, size_t row, size_t last)
+{
+	int y;
+
+#pragma GCC unroll 8
+	for (y = 0; y < m + 1; y++)
+		at[y] = (size_t)y * row;
+	at[y] = last;
 }
 
 INLINE void load_tile(const struct vgg_load *l, int mh, int mw)
 {
 	char *v = l->v;
+	size_t row[8];
 	int c;
 
+	set_rows(row, mh, l->v_row, l->v_last_row);
 	for (c = 0; c + LANES <= l->channels; c += LANES, v += l->v_chunk)
-		load_channels(l, c, LANES, v, mh, mw);
+		load_channels(l, c, LANES, v, row, mh, mw);
 	if (c < l->channels)
-		load_channels(l, c, l->channels - c, v, mh, mw);
+		load_channels(l, c, l->channels - c, v, row, mh, mw);
 }
 
 /*
@@ -293,7 +344,8 @@ INLINE void put(char *to, vec y, int n)
 }
 
 /* Rows of a tile whose columns are transformed, at the edges of the output. */
-INLINE void put_rows(const struct vgg_store *s, vec half[6][8], int v, int mw)
+INLINE void put_rows(const struct vgg_store *s, const struct own_out *own,
+		     vec half[6][8], int v, int mw)
 {
 	struct finish f = finish_of(s->finish, v);
 	char *out = s->out + (size_t)v * sizeof(vec);
@@ -302,10 +354,10 @@ INLINE void put_rows(const struct vgg_store *s, vec half[6][8], int v, int mw)
 
 	for (y = 0; y < s->rows; y++, out += s->pitch) {
 		if (s->pool) {
-			out_transform(mw, half[2 * y], z[0]);
-			out_transform(mw, half[2 * y + 1], z[1]);
+			out_transform(mw, own, half[2 * y], z[0]);
+			out_transform(mw, own, half[2 * y + 1], z[1]);
 		} else {
-			out_transform(mw, half[y], z[0]);
+			out_transform(mw, own, half[y], z[0]);
 		}
 		for (x = 0; x < s->cols; x++)
 			put(out + (size_t)x * s->pixel,
@@ -316,8 +368,8 @@ INLINE void put_rows(const struct vgg_store *s, vec half[6][8], int v, int mw)
 }
 
 /* The same for whole tiles with relu, or nothing: most of them. */
-INLINE void put_whole(const struct vgg_store *s, vec half[6][8], int v, int mh,
-		      int mw)
+INLINE void put_whole(const struct vgg_store *s, const struct own_out *own,
+		      vec half[6][8], int v, int mh, int mw)
 {
 	const struct vgg_finish_f32 *f = s->finish;
 	char *out = s->out + (size_t)v * sizeof(vec);
@@ -329,7 +381,7 @@ INLINE void put_whole(const struct vgg_store *s, vec half[6][8], int v, int mh,
 	if (!s->pool) {
 #pragma GCC unroll 1
 		for (y = 0; y < mh; y++, out += pitch) {
-			out_transform(mw, half[y], z[0]);
+			out_transform(mw, own, half[y], z[0]);
 #pragma GCC unroll 6
 			for (x = 0; x < mw; x++)
 				store_vec(out + (size_t)x * pixel,
@@ -339,8 +391,8 @@ INLINE void put_whole(const struct vgg_store *s, vec half[6][8], int v, int mh,
 	}
 #pragma GCC unroll 1
 	for (y = 0; y < mh; y += 2, out += pitch) {
-		out_transform(mw, half[y], z[0]);
-		out_transform(mw, half[y + 1], z[1]);
+		out_transform(mw, own, half[y], z[0]);
+		out_transform(mw, own, half[y + 1], z[1]);
 #pragma GCC unroll 3
 		for (x = 0; x < mw; x += 2) {
 			vec best = larger(larger(z[0][x], z[0][x + 1]),
@@ -368,38 +420,83 @@ INLINE float per_output(int m)
 	return m == 6 ? 1 : m == 4 ? 4.0f / 3 : -4.0f / 9;
 }
 
-INLINE void store_tile(const struct vgg_store *s, int mh, int mw)
+/* From row to row of positions, and to the last one. */
+struct rows {
+	size_t one, two, three, last;
+};
+
+INLINE struct rows rows_of(size_t row, size_t last)
+{
+	return (struct rows){ row, 2 * row, 3 * row, last };
+}
+
+/* A column of M, transformed; `extra` is added to the sum at point 1. */
+INLINE void store_column(const char *m, const struct rows *row,
+			 const vec *extra, const struct own_out *own, int mh,
+			 vec *t)
+{
+	const char *more = m + 2 * row->two;
+	vec d[8];
+
+	d[0] = LOAD_AT(m, 0);
+	d[1] = LOAD_AT(m, row->one);
+	d[2] = LOAD_AT(m, row->two);
+	if (mh > 2) {
+		d[3] = LOAD_AT(m, row->three);
+		d[4] = LOAD_AT(more, 0);
+	}
+	if (mh > 4) {
+		d[5] = LOAD_AT(more, row->one);
+		d[6] = LOAD_AT(more, row->two);
+	}
+	d[mh + 1] = LOAD_AT(m, row->last);
+	if (extra)
+		d[1] += *extra;
+	out_transform(mh, own, d, t);
+}
+
+/* LANES filters: two columns at a time, which lie side by side in `half`. */
+INLINE void store_columns(const struct vgg_store *s, const struct rows *row,
+			  const struct own_out *own, int v, int mh, int mw,
+			  vec half[6][8])
 {
 	const struct vgg_finish_f32 *f = s->finish;
-	vec half[6][8], d[8], t[6];
-	int ph = mh + 2, pw = mw + 2, v, y, x;
-	size_t row = s->m_row, last = s->m_last_row;
+	const char *m = s->m + (size_t)v * sizeof(vec), *from = m;
+	vec extra = load_vec(f->bias + v * LANES) *
+		    (per_output(mh) * per_output(mw));
+	size_t step = s->m_step;
+	vec t[2][6];
+	int y, x;
+
+#pragma GCC unroll 1
+	for (x = 0; x < mw + 2; x += 2, from += 2 * step) {
+		store_column(from, row, NULL, own, mh, t[0]);
+		/* One addition instead of one for each output. */
+		store_column(x < mw ? from + step : m + s->m_last_col, row,
+			     &extra, own, mh, t[1]);
+		extra = all(0);
+#pragma GCC unroll 6
+		for (y = 0; y < mh; y++) {
+			half[y][x] = t[0][y];
+			half[y][x + 1] = t[1][y];
+		}
+	}
+}
+
+INLINE void store_tile(const struct vgg_store *s, int mh, int mw)
+{
+	struct rows row = rows_of(s->m_row, s->m_last_row);
 	bool whole = is_whole(s, mh, mw);
-	const char *m;
+	struct own_out own = own_out();
+	vec half[6][8];
+	int v;
 
 	for (v = 0; v < VECTORS && v * LANES < s->channels; v++) {
-#pragma GCC unroll 1
-		for (x = 0; x < pw; x++) {
-			m = s->m + (size_t)v * sizeof(vec) +
-			    (x < pw - 1 ? (size_t)x * s->m_step :
-					  s->m_last_col);
-#pragma GCC unroll 8
-			for (y = 0; y < ph - 1; y++)
-				d[y] = load_vec(m + (size_t)y * row);
-			d[y] = load_vec(m + last);
-			/* One addition instead of one for each output. */
-			if (x == 1)
-				d[1] += load_vec(f->bias + v * LANES) *
-					(per_output(mh) * per_output(mw));
-			out_transform(mh, d, t);
-#pragma GCC unroll 6
-			for (y = 0; y < mh; y++)
-				half[y][x] = t[y];
-		}
+		store_columns(s, &row, &own, v, mh, mw, half);
 		if (whole)
-			put_whole(s, half, v, mh, mw);
+			put_whole(s, &own, half, v, mh, mw);
 		else
-			put_rows(s, half, v, mw);
+			put_rows(s, &own, half, v, mw);
 	}
 }
 
@@ -560,21 +657,26 @@ static multiply_fn *const multiplies[TILES + 1] = {
 #endif
 };
 
-/* Returns what lies behind the last of n tiles. */
-static inline char *multiply_tiles(multiply_fn *fn, const char *u,
-				   const char *v, size_t v_chunk, char *m,
-				   size_t fours, bool add, int n)
+/* Groups of n tiles each. Returns what lies behind the last one's sums. */
+static inline char *multiply_groups(multiply_fn *fn, const char *u,
+				    const char *v, size_t v_chunk, char *m,
+				    size_t fours, bool add, int n, int groups)
 {
-	fn(u, v, v_chunk, m, fours, add);
-	return m + (size_t)n * BLOCK * sizeof(float);
+	for (; groups; groups--) {
+		fn(u, v, v_chunk, m, fours, add);
+		v += (size_t)n * sizeof(vec);
+		m += (size_t)n * BLOCK * sizeof(float);
+	}
+	return m;
 }
 #endif
 
-/* Groups of equal sizes, more or less: a small one keeps few multipliers busy. */
+/* In groups of equal sizes, more or less: a small one keeps few multipliers busy.
+ * First those of one tile more. */
 static void gemm(const struct vgg_gemm *g)
 {
 	int groups = (g->tiles + TILES - 1) / TILES;
-	int tiles = g->tiles / groups, more = g->tiles % groups, p, i, n;
+	int tiles = g->tiles / groups, more = g->tiles % groups, p;
 	size_t v_chunk = g->v_chunk, fours = (size_t)g->k / 4;
 	bool add = g->add;
 
@@ -584,116 +686,17 @@ static void gemm(const struct vgg_gemm *g)
 		const char *v = g->v + at * g->v_step;
 		char *m = g->m + at * g->m_step;
 
-		for (i = 0; i < groups; i++) {
-			n = tiles + (i < more);
-			m = multiply_tiles(multiplies[n], u, v, v_chunk, m,
-					   fours, add, n);
-			v += (size_t)n * sizeof(vec);
-		}
+		if (more)
+			m = multiply_groups(multiplies[tiles + 1], u, v,
+					    v_chunk, m, fours, add, tiles + 1,
+					    more);
+		v += (size_t)(more * (tiles + 1)) * sizeof(vec);
+		multiply_groups(multiplies[tiles], u, v, v_chunk, m, fours, add,
+				tiles, groups - more);
 	}
 }
 
-/*
- * Vectors: weights are read where they lie, once.
- */
-INLINE vec weights_f32(const void *w, size_t i)
-{
-	return load_vec((const float *)w + i);
-}
-
-INLINE vec weights_f16(const void *w, size_t i)
-{
-	return widen_half((const uint16_t *)w + i);
-}
-
-INLINE float one_f32(const void *w, size_t i)
-{
-	return ((const float *)w)[i];
-}
-
-INLINE float one_f16(const void *w, size_t i)
-{
-	return vgg_half_to_float(((const uint16_t *)w)[i]);
-}
-
-INLINE float sum_of(vec v)
-{
-	float sum = 0;
-	int i;
-
-	for (i = 0; i < LANES; i++)
-		sum += v[i];
-	return sum;
-}
-
-#define ROWS VGG_DOT_ROWS
-#define SUMS VGG_DOT_SUMS
-
-/* How many of n products of ROWS rows an instruction set adds to `part` in its
- * own way; the others follow here. */
-#ifndef OWN_DOT
-INLINE size_t own_dot_f32(const float *x, const float *w, size_t n,
-			  vec part[ROWS][SUMS])
-{
-	(void)x;
-	(void)w;
-	(void)n;
-	(void)part;
-	return 0;
-}
-#endif
-
-INLINE size_t own_dot_f16(const float *x, const uint16_t *w, size_t n,
-			  vec part[ROWS][SUMS])
-{
-	(void)x;
-	(void)w;
-	(void)n;
-	(void)part;
-	return 0;
-}
-
-#define DOT(type, w_type)                                                      \
-	INLINE void dot_rows_##type(const float *x, const w_type *w, size_t n, \
-				    int rows, float *acc)                      \
-	{                                                                      \
-		vec part[ROWS][SUMS] = { { { 0 } } };                          \
-		size_t i = 0, r;                                               \
-		int s;                                                         \
-                                                                               \
-		if (rows == ROWS)                                              \
-			i = own_dot_##type(x, w, n, part);                     \
-		for (; i + SUMS * LANES <= n; i += SUMS * LANES)               \
-			_Pragma("GCC unroll 4") for (s = 0; s < SUMS; s++)     \
-			{                                                      \
-				vec a = load_vec(x + i + s * LANES);           \
-                                                                               \
-				_Pragma("GCC unroll 8") for (r = 0;            \
-							     r < (size_t)rows; \
-							     r++)              \
-					part[r][s] +=                          \
-					a *                                    \
-					weights_##type(w + r * n,              \
-						       i + (size_t)s * LANES); \
-			}                                                      \
-		for (r = 0; r < (size_t)rows; r++)                             \
-			acc[r] = sum_of(part[r][0] + part[r][1]);              \
-		for (; i < n; i++)                                             \
-			for (r = 0; r < (size_t)rows; r++)                     \
-				acc[r] += x[i] * one_##type(w + r * n, i);     \
-	}                                                                      \
-                                                                               \
-	static void dot_##type(const float *x, const w_type *w, size_t n,      \
-			       int rows, float *acc)                           \
-	{                                                                      \
-		for (; rows >= ROWS; rows -= ROWS, w += ROWS * n, acc += ROWS) \
-			dot_rows_##type(x, w, n, ROWS, acc);                   \
-		for (; rows > 0; rows--, w += n, acc++)                        \
-			dot_rows_##type(x, w, n, 1, acc);                      \
-	}
-DOT(f32, float)
-DOT(f16, uint16_t)
-#undef DOT
+#include "kernels/f32_dot_inner.h"
 
 #ifndef GEMM_IN_ORDER
 #define GEMM_IN_ORDER gemm

@@ -22,6 +22,74 @@ static inline void store_at(char *base, size_t offset, vec v)
 	asm("str\t%q2, [%0, %1]" : : "r"(base), "r"(offset), "w"(v) : "memory");
 }
 
+#define LOAD_AT load_at
+static inline vec load_at(const char *base, size_t offset)
+{
+	vec v;
+
+	asm volatile("ldr\t%q0, [%1, %2]" : "=w"(v) : "r"(base), "r"(offset));
+	return v;
+}
+
+/* What out_transform() does for m = 6; compilers copy more registers than these
+ * four. */
+#define OWN_OUT 1
+struct own_out {
+	vec f, g;
+};
+
+/* Compilers would load again and again what they know to be constant. */
+static inline struct own_out own_out(void)
+{
+	static const float factors[8] = { 4.5f, 0.05f, 0.8f, 0.2f,
+					  0.1f, 0.4f,  1.6f, 0.025f };
+	struct own_out own = { vld1q_f32(factors), vld1q_f32(factors + 4) };
+
+	asm("" : "+w"(own.f), "+w"(own.g));
+	return own;
+}
+
+static inline void own_out_6(const struct own_out *own, const vec *d, vec *y)
+{
+	vec d0 = d[0], d1 = d[1], d2 = d[2], d3 = d[3], d4 = d[4], d5 = d[5],
+	    d6 = d[6], d7 = d[7], s1, s2;
+
+	asm("fadd\t%[s1].4s, %[d1].4s, %[d2].4s\n\t"
+	    "fsub\t%[d1].4s, %[d1].4s, %[d2].4s\n\t"
+	    "fadd\t%[s2].4s, %[d3].4s, %[d4].4s\n\t"
+	    "fsub\t%[d3].4s, %[d3].4s, %[d4].4s\n\t"
+	    "fadd\t%[d2].4s, %[d5].4s, %[d6].4s\n\t"
+	    "fsub\t%[d5].4s, %[d5].4s, %[d6].4s\n\t"
+	    "mov\t%[d4].16b, %[s1].16b\n\t"
+	    "mov\t%[d6].16b, %[s1].16b\n\t"
+	    "fmls\t%[s1].4s, %[d0].4s, %[f].s[0]\n\t"
+	    "mov\t%[d0].16b, %[d1].16b\n\t"
+	    "fmls\t%[d4].4s, %[s2].4s, %[f].s[3]\n\t"
+	    "fmls\t%[d6].4s, %[s2].4s, %[f].s[2]\n\t"
+	    "fmls\t%[d0].4s, %[d7].4s, %[f].s[0]\n\t"
+	    "mov\t%[d7].16b, %[d1].16b\n\t"
+	    "fmls\t%[s1].4s, %[s2].4s, %[f].s[1]\n\t"
+	    "fmls\t%[d1].4s, %[d3].4s, %[g].s[0]\n\t"
+	    "fmls\t%[d0].4s, %[d3].4s, %[g].s[2]\n\t"
+	    "fmls\t%[d7].4s, %[d3].4s, %[g].s[1]\n\t"
+	    "fmls\t%[s1].4s, %[d2].4s, %[f].s[2]\n\t"
+	    "fmls\t%[d4].4s, %[d2].4s, %[f].s[3]\n\t"
+	    "fmls\t%[d6].4s, %[d2].4s, %[f].s[1]\n\t"
+	    "fmls\t%[d1].4s, %[d5].4s, %[g].s[1]\n\t"
+	    "fmls\t%[d7].4s, %[d5].4s, %[g].s[0]\n\t"
+	    "fmls\t%[d0].4s, %[d5].4s, %[g].s[3]"
+	    : [d0] "+w"(d0), [d1] "+w"(d1), [d2] "+w"(d2), [d3] "+w"(d3),
+	      [d4] "+w"(d4), [d5] "+w"(d5), [d6] "+w"(d6), [d7] "+w"(d7),
+	      [s1] "=&w"(s1), [s2] "=&w"(s2)
+	    : [f] "w"(own->f), [g] "w"(own->g));
+	y[0] = s1;
+	y[1] = d1;
+	y[2] = d4;
+	y[3] = d7;
+	y[4] = d6;
+	y[5] = d0;
+}
+
 /* These give NaN if one operand is NaN. */
 static inline vec at_least(vec v, vec lo)
 {
@@ -85,13 +153,13 @@ static inline size_t own_dot_f32(const float *x, const float *w, size_t n,
 #undef DOT_ROW
 
 /*
- * multiply_N(u, v, v_chunk, m, fours, add): N tiles times BLOCK filters. The
- * sums take 2 N registers, V of four channels N, weights of two channels four, of
+ * multiply_N(u, v, v_chunk, m, fours, add, groups): groups of N tiles, one after
+ * the other, times BLOCK filters. The sums take 2 N registers, V of four channels N, weights of two channels four, of
  * four channels eight where that many are left: up to 8 tiles. One instruction
  * loads up to four registers, so that on 16 N products come 4 or 5 loads. The
  * first channel's products don't add to anything, and so need no zeros.
  *
- * No registers are saved, so that it takes multiply_tiles() to call one; m comes
+ * No registers are saved, so that it takes multiply_groups() to call one; m comes
  * back behind the last tile.
  */
 /* clang-format off */
@@ -146,20 +214,20 @@ asm(
 	"\t.endm\n"
 	/* Four channels, the first with `op`. */
 	"\t.macro vgg_four op, count\n"
-	"\tvgg_move ld1, %vgg_u, 4, 0, #64\n"
+	"\tvgg_move ld1, %vgg_u, 4, 7, #64\n"
 	"\t.set\tvgg_t, 0\n"
 	"\t.rept\t(\\count - 1) / 4\n"
-	"\tvgg_move ld1, %(vgg_v + vgg_t), 4, 1, #64\n"
+	"\tvgg_move ld1, %(vgg_v + vgg_t), 4, 8, #64\n"
 	"\t.set\tvgg_t, vgg_t + 4\n"
 	"\t.endr\n"
-	"\tvgg_move ld1, %(vgg_v + vgg_t), %(\\count - vgg_t), 1, x2\n"
+	"\tvgg_move ld1, %(vgg_v + vgg_t), %(\\count - vgg_t), 8, x2\n"
 	"\t.if\tvgg_u2 > vgg_u\n"
-	"\tvgg_move ld1, %vgg_u2, 4, 0, #64\n"
+	"\tvgg_move ld1, %vgg_u2, 4, 7, #64\n"
 	"\t.endif\n"
 	"\tvgg_products \\op, \\count, %vgg_u, 0\n"
 	"\tvgg_products fmla, \\count, %(vgg_u + 2), 1\n"
 	"\t.if\tvgg_u2 == vgg_u\n"
-	"\tvgg_move ld1, %vgg_u2, 4, 0, #64\n"
+	"\tvgg_move ld1, %vgg_u2, 4, 7, #64\n"
 	"\t.endif\n"
 	"\tvgg_products fmla, \\count, %vgg_u2, 2\n"
 	"\tvgg_products fmla, \\count, %(vgg_u2 + 2), 3\n"
@@ -176,31 +244,33 @@ asm(
 	"\t.type\tvgg_neon_f32_multiply_\\count, %function\n"
 	"\t.p2align 4\n"
 	"vgg_neon_f32_multiply_\\count:\n"
-	/* From tile to tile V moves on while it is loaded. */
-	"\t.if\t\\count > 4\n"
-	"\tsub\tx2, x2, #((\\count - 1) / 4 * 64)\n"
-	"\t.endif\n"
+	"0:\tmov\tx7, x0\n"
+	"\tmov\tx8, x1\n"
+	"\tmov\tx9, x4\n"
 	"\tcbnz\tw5, 1f\n"
 	"\tvgg_four fmul, \\count\n"
-	"\tsubs\tx4, x4, #5\n"
+	"\tsubs\tx9, x9, #5\n"
 	"\tb.ge\t2f\n"
 	"\tb\t3f\n"
 	"1:\tvgg_sums ld1, \\count\n"
 	"\tsub\tx3, x3, #(32 * \\count)\n"
-	"\tsubs\tx4, x4, #4\n"
+	"\tsubs\tx9, x9, #4\n"
 	"\tb.lt\t3f\n"
 	"\t.p2align 4\n"
 	"2:\t.rept\t4\n"
 	"\tvgg_four fmla, \\count\n"
 	"\t.endr\n"
-	"\tsubs\tx4, x4, #4\n"
+	"\tsubs\tx9, x9, #4\n"
 	"\tb.ge\t2b\n"
-	"3:\tadds\tx4, x4, #4\n"
+	"3:\tadds\tx9, x9, #4\n"
 	"\tb.eq\t5f\n"
 	"4:\tvgg_four fmla, \\count\n"
-	"\tsubs\tx4, x4, #1\n"
+	"\tsubs\tx9, x9, #1\n"
 	"\tb.ne\t4b\n"
 	"5:\tvgg_sums st1, \\count\n"
+	"\tadd\tx1, x1, #(16 * \\count)\n"
+	"\tsubs\tx6, x6, #1\n"
+	"\tb.ne\t0b\n"
 	"\tret\n"
 	"\t.size\tvgg_neon_f32_multiply_\\count, . - vgg_neon_f32_multiply_\\count\n"
 	"\t.endm\n"
@@ -215,25 +285,26 @@ typedef void multiply_fn(const char *u, const char *v, size_t v_chunk, char *m,
 			 size_t fours, bool add);
 
 static inline __attribute__((always_inline)) char *
-multiply_tiles(multiply_fn *fn, const char *u, const char *v, size_t v_chunk,
-	       char *m, size_t fours, bool add, int n)
+multiply_groups(multiply_fn *fn, const char *u, const char *v, size_t v_chunk,
+		char *m, size_t fours, bool add, int n, int groups)
 {
 	register const char *x0 asm("x0") = u;
 	register const char *x1 asm("x1") = v;
-	register size_t x2 asm("x2") = v_chunk;
+	/* From tile to tile V moves on while it is loaded. */
+	register size_t x2 asm("x2") = v_chunk - (size_t)((n - 1) / 4 * 64);
 	register char *x3 asm("x3") = m;
 	register size_t x4 asm("x4") = fours;
 	register long x5 asm("x5") = add;
+	register long x6 asm("x6") = groups;
 
-	(void)n;
 	asm volatile("blr\t%[fn]"
-		     : "+r"(x0), "+r"(x1), "+r"(x2), "+r"(x3), "+r"(x4)
-		     : [fn] "r"(fn), "r"(x5)
-		     : "x30", "cc", "memory", "v0", "v1", "v2", "v3", "v4",
-		       "v5", "v6", "v7", "v8", "v9", "v10", "v11", "v12", "v13",
-		       "v14", "v15", "v16", "v17", "v18", "v19", "v20", "v21",
-		       "v22", "v23", "v24", "v25", "v26", "v27", "v28", "v29",
-		       "v30", "v31");
+		     : "+r"(x1), "+r"(x3), "+r"(x6)
+		     : [fn] "r"(fn), "r"(x0), "r"(x2), "r"(x4), "r"(x5)
+		     : "x7", "x8", "x9", "x30", "cc", "memory", "v0", "v1",
+		       "v2", "v3", "v4", "v5", "v6", "v7", "v8", "v9", "v10",
+		       "v11", "v12", "v13", "v14", "v15", "v16", "v17", "v18",
+		       "v19", "v20", "v21", "v22", "v23", "v24", "v25", "v26",
+		       "v27", "v28", "v29", "v30", "v31");
 	return x3;
 }
 
