@@ -6,6 +6,7 @@
 # make bench      figures, each beside its peer
 # make bench-cpu  the CPU's kernels beside other libraries [ROUNDS=7] [ARGS=--arm]
 # make bench-split  plans: their quality, their predictions, what they gain
+# make bench-eval  evaluation of a data set, beside PyTorch [IMAGES=10000]
 # make bench-quantize  ways to quantise, and what they cost [IMAGES=10000]
 # make bench-train  train every shape of network, and what int8 costs it [RECIPES=minivgg]
 # make arm64      the same programs for arm64                  -> build/arm64/
@@ -120,7 +121,7 @@ SONAME	:= libvggaccel.so.0
 .PHONY: all demo check bench arm64 style install deps clean man model tests dtbo \
 	module check-vm vm dkms guest-bench bench-cpu bench-cpu-programs \
 	bench-cpu-counted bench-split bench-split-programs bench-quantize \
-	bench-train boards networks
+	bench-eval bench-train boards networks
 
 all: $(B)/vggctl $(B)/vggsimd $(B)/shapes-draw $(B)/vggaccel.pc $(PLUGINS)
 
@@ -325,6 +326,7 @@ bench: all
 	@tests/bench/run
 	@$(MAKE) -s --no-print-directory bench-split-programs
 	@tests/bench/split
+	@tests/bench/eval
 	@tests/vm/prepare
 	@tests/bench/vm
 
@@ -335,6 +337,11 @@ bench-split: all bench-split-programs
 # Only quantisation, on the built-in network.
 bench-quantize: all
 	@tests/bench/quantize $(IMAGES)
+
+# Only the evaluation of a data set, beside PyTorch.
+bench-eval: all
+	@tools/deps check
+	@tests/bench/eval $(IMAGES)
 
 # Networks of every shape, trained on drawn pictures; takes long.
 bench-train: all
