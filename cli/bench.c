@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 /* vggctl bench: the time of an inference. */
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "bench_layers.h"
 #include "bench_stream.h"
 #include "cli.h"
 #include "out.h"
+#include "stream.h"
 #include "text.h"
 
 #define ITERATIONS_DEFAULT 10
@@ -106,30 +106,19 @@ static int note_late(const struct bench *b,
 {
 	struct vgg_device_info now = VGG_INIT(now);
 	int err = vgg_device_info(b->cli->dev, &now);
-	char text[160];
 
-	if (err || now.late_jobs == before->late_jobs)
-		return err;
-	snprintf(text, sizeof(text),
-		 "%llu jobs ended %llu us later than the modelled card would "
-		 "have ended them: this machine is too slow, or too busy, for "
-		 "these times to mean much",
-		 (unsigned long long)(now.late_jobs - before->late_jobs),
-		 (unsigned long long)(now.late_us - before->late_us));
-	cli_note(text);
-	return 0;
+	if (!err)
+		cli_note_late(now.jobs - before->jobs,
+			      now.late_jobs - before->late_jobs,
+			      now.late_us - before->late_us);
+	return err;
 }
 
-/* Streams warm up by themselves: what a card is late with in that time says
- * nothing. */
-static int warm_up_stream(struct bench *b)
+static int push(void *ctx)
 {
-	struct bench_stream s = { .cli = b->cli,
-				  .data = b->data,
-				  .count = b->count,
-				  .warmup = b->warmup };
+	const struct bench *b = ctx;
 
-	return bench_stream(&s);
+	return vgg_pipeline_push_tensor(b->cli->pipeline, b->data, b->count);
 }
 
 static int measure_stream(struct bench *b)
@@ -141,7 +130,8 @@ static int measure_stream(struct bench *b)
 				  .images = b->iterations,
 				  .ms = b->ms };
 	struct vgg_device_info before = VGG_INIT(before);
-	int err = warm_up_stream(b);
+	unsigned int warmed;
+	int err = stream_warm_up(b->cli, b->warmup, push, b, &warmed);
 
 	if (!err)
 		err = vgg_device_info(b->cli->dev, &before);

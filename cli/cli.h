@@ -149,6 +149,8 @@ int cli_say(const struct vgg_error *error);
 void cli_warn(const struct vgg_quantize_warning *warning);
 /* Tells stderr what is worth knowing, though nothing failed. */
 void cli_note(const char *text);
+/* Of so many jobs of a paced simulator; nothing if none was late. */
+void cli_note_late(uint64_t jobs, uint64_t late, uint64_t late_us);
 /* Tells stderr and, with --json, stdout; returns the exit status. */
 int cli_report(const struct cli *cli, const struct vgg_error *error);
 int cli_report_last(const struct cli *cli, int err);

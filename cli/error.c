@@ -113,6 +113,21 @@ void cli_note(const char *text)
 	free(clean);
 }
 
+void cli_note_late(uint64_t jobs, uint64_t late, uint64_t late_us)
+{
+	char text[200];
+
+	if (!late)
+		return;
+	snprintf(text, sizeof(text),
+		 "%llu of %llu job%s ended later than the modelled card's, by "
+		 "%.3g ms in all: this machine is too slow, or too busy, for "
+		 "these times to mean much",
+		 (unsigned long long)late, (unsigned long long)jobs,
+		 jobs == 1 ? "" : "s", (double)late_us / 1e3);
+	cli_note(text);
+}
+
 int cli_report(const struct cli *cli, const struct vgg_error *error)
 {
 	cli->out->error(error);

@@ -96,7 +96,8 @@ struct out_bench {
 };
 
 struct out_trace {
-	const char *file; /* that was written */
+	const char *file;    /* that was written */
+	unsigned int warmup; /* inferences before it */
 	struct vgg_trace_info info;
 };
 

@@ -587,12 +587,19 @@ static void json_trace(const struct cli *cli, const struct out_trace *t)
 			       number((double)i->both_ns / 1e6), "threads",
 			       number((double)i->threads_ns / 1e6));
 
-	print(json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:i, s:i, s:o, s:b}",
-			"model", pack_model(cli), "device", pack_device(cli),
-			"placement", text(cli_placement(cli)), "file",
-			text(t->file), "ms", ms, "events", integer(i->events),
-			"tracks", (int)i->tracks, "images", (int)i->images,
-			"dropped", integer(i->dropped), "unpaced", i->unpaced));
+	json_t *doc = json_pack(
+		"{s:o, s:o, s:o, s:o, s:o, s:o, s:i, s:i, s:i, s:o, s:b}",
+		"model", pack_model(cli), "device", pack_device(cli),
+		"placement", text(cli_placement(cli)), "file", text(t->file),
+		"ms", ms, "events", integer(i->events), "tracks",
+		(int)i->tracks, "images", (int)i->images, "warmup",
+		(int)t->warmup, "dropped", integer(i->dropped), "unpaced",
+		i->unpaced);
+
+	json_object_set_new(doc, "jobs", integer(i->jobs));
+	json_object_set_new(doc, "late_jobs", integer(i->late_jobs));
+	json_object_set_new(doc, "late_ms", number((double)i->late_us / 1e3));
+	print(doc);
 }
 
 static json_t *pack_score(const struct out_eval *e, const struct eval_score *s)

@@ -6,6 +6,7 @@
 
 #include "cli.h"
 #include "out.h"
+#include "stream.h"
 
 #define ITERATIONS_DEFAULT 3
 #define ITERATIONS_LIMIT 100000
@@ -41,7 +42,9 @@ static const struct argp_option options[] = {
 	{ "iterations", 'i', "N", 0,
 	  "Inferences to trace, 1 to 100000; default: 3", 0 },
 	{ "warmup", 'w', "N", 0,
-	  "Inferences before that, 0 to 1000000; default: 1", 0 },
+	  "Inferences before that, 0 to 1000000; default: 1; of a stream, "
+	  "each image in flight at least once",
+	  0 },
 	OPTION_THREADS,
 	OPTION_SPLIT,
 	OPTION_PRECISION,
@@ -122,41 +125,22 @@ static int run_once(struct trace *t)
 	return vgg_session_run_tensor(t->cli->session, t->data, t->count, &r);
 }
 
-static int push(struct trace *t)
+static int push(void *ctx)
 {
+	const struct trace *t = ctx;
+
 	return t->image ? vgg_pipeline_push_file(t->cli->pipeline, t->image) :
 			  vgg_pipeline_push_tensor(t->cli->pipeline, t->data,
 						   t->count);
 }
 
-/* n images, from an empty pipeline to an empty pipeline. */
-static int flow(struct trace *t, const char *what, unsigned int n)
-{
-	struct vgg_pipeline *p = t->cli->pipeline;
-	struct vgg_result r = VGG_INIT(r);
-	unsigned int pushed = 0;
-	int err = 0;
-
-	while (!err && (pushed < n || vgg_pipeline_in_flight(p))) {
-		if (pushed < n && vgg_pipeline_room(p)) {
-			cli_progress(NULL, what, pushed++, n);
-			err = push(t);
-		} else {
-			err = vgg_pipeline_pull(p, &r);
-		}
-	}
-	return err;
-}
-
 static int run_stream(struct trace *t)
 {
-	int err = flow(t, "warm-up", t->warmup);
+	int err = stream_warm_up(t->cli, t->warmup, push, t, &t->warmup);
 
 	vgg_trace_clear(t->args.session.trace);
-	if (!err)
-		err = flow(t, "images", t->iterations);
-	cli_progress_clear();
-	return err;
+	return err ? err :
+		     stream_flow(t->cli, "images", t->iterations, push, t);
 }
 
 static int run_all(struct trace *t)
@@ -218,6 +202,8 @@ static int trace_all(struct trace *t)
 		err = vgg_trace_info(t->args.session.trace, &out.info);
 	if (err)
 		return cli_report_last(cli, err);
+	out.warmup = t->warmup;
+	cli_note_late(out.info.jobs, out.info.late_jobs, out.info.late_us);
 	cli->out->trace(cli, &out);
 	return EXIT_OK;
 }

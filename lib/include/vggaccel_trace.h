@@ -39,6 +39,9 @@ struct vgg_trace_info {
 	uint64_t card_ns, cpu_ns, both_ns, threads_ns;
 	bool unpaced;		/* a simulated card without pace: its jobs are as
 				 * long as this machine took to simulate them */
+	/* Of the device, since the trace was cleared or the session created: its
+	 * jobs, and those that a paced card ended late; see vgg_device_info. */
+	uint64_t jobs, late_jobs, late_us;
 };
 int vgg_trace_info(struct vgg_trace *trace, struct vgg_trace_info *info);
 

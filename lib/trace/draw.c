@@ -138,7 +138,7 @@ static void put_head(const struct vgg_trace *t, FILE *to)
 		fprintf(to, " %zu events had no room.", dropped);
 	fprintf(to,
 		"</text>\n<text class=\"dim\" x=\"10\" y=\"56\">%s</text>\n",
-		vgg_trace_note(t));
+		t->note);
 }
 
 /* Only kinds that occur. */

@@ -119,8 +119,8 @@ static json_t *pack_other(const struct vgg_trace *t)
 		set(o, "placement", json_string(s->placement));
 		set(o, "device", json_string(s->device));
 	}
-	if (*vgg_trace_note(t))
-		set(o, "note", json_string(vgg_trace_note(t)));
+	if (*t->note)
+		set(o, "note", json_string(t->note));
 	return o;
 }
 

@@ -58,6 +58,11 @@ struct vgg_trace_source {
 /* Whose results a device keeps. */
 #define VGG_TRACE_JOBS 64
 
+/* A device's jobs, and how many of them a paced card ended late, by how much. */
+struct vgg_trace_pace {
+	uint64_t jobs, late, late_us;
+};
+
 struct vgg_trace_row {
 	uint32_t key;
 	char name[48];
@@ -72,6 +77,8 @@ struct vgg_trace {
 	struct vgg_trace_source *sources; /* all, the last one first */
 	pthread_mutex_t lock;		  /* of jobs */
 	struct vgg_trace_record jobs[VGG_TRACE_JOBS];
+	struct vgg_device *device; /* of the session; NULL: none */
+	struct vgg_trace_pace pace_before, pace_gone; /* pace.c */
 
 	/* read.c: made from `seen` records */
 	size_t seen, n_events, room;
@@ -82,6 +89,9 @@ struct vgg_trace {
 	bool read;
 	bool unpaced; /* jobs take what the simulation takes */
 	uint64_t begin, end, card, cpu, both, threads;
+	/* pace.c: as it was looked at last */
+	struct vgg_trace_pace pace;
+	char note[400]; /* what a reader should know about the card's times */
 };
 
 /* source.c */
@@ -120,8 +130,14 @@ static inline uint32_t vgg_trace_key(enum vgg_trace_rank rank, uint32_t index)
 
 /* Of a track. */
 const char *vgg_trace_group(const struct vgg_trace *t, unsigned int track);
-/* What a reader should know about the card's times; "" without a card. */
-const char *vgg_trace_note(const struct vgg_trace *t);
+
+/* pace.c */
+/* From now on this device's jobs count. */
+void vgg_trace_pace_begin(struct vgg_trace *t, struct vgg_device *device);
+void vgg_trace_pace_end(struct vgg_trace *t);
+void vgg_trace_pace_clear(struct vgg_trace *t);
+/* Fills t->pace and t->note; once it has been read. */
+void vgg_trace_pace_look(struct vgg_trace *t);
 
 /* Writers of a trace that has been read; -1 without memory. */
 int vgg_trace_write_json(const struct vgg_trace *t, FILE *to);

@@ -341,27 +341,6 @@ const char *vgg_trace_group(const struct vgg_trace *t, unsigned int track)
 	return groups[t->rows[track].key >> VGG_RANK_SHIFT];
 }
 
-const char *vgg_trace_note(const struct vgg_trace *t)
-{
-	const struct vgg_trace_source *s = t->sources;
-
-	if (!s || !s->has_card)
-		return "";
-	if (t->unpaced)
-		return "The card is simulated without pace: its boxes are as "
-		       "long as this machine took to simulate it, what the "
-		       "card "
-		       "itself would take is told beside. Layers within jobs "
-		       "and DMA are shares by the card's cycle model.";
-	if (s->simulated)
-		return "The card is simulated, and paced: a job takes as long "
-		       "as "
-		       "the modelled card's. Layers within jobs and DMA are "
-		       "shares by the card's cycle model.";
-	return "A job of the card is as long as the card says. Layers within "
-	       "jobs and DMA are shares by the card's cycle model.";
-}
-
 /* Their numbers follow each other; a pipeline's go on from before. */
 unsigned int vgg_trace_images(const struct vgg_trace *t)
 {
@@ -389,6 +368,7 @@ int vgg_trace_info(struct vgg_trace *t, struct vgg_trace_info *info)
 		err = vgg_trace_read(t);
 	if (err)
 		return err;
+	vgg_trace_pace_look(t);
 	i.events = t->n_events;
 	i.dropped = count - t->seen;
 	i.tracks = t->n_rows;
@@ -400,6 +380,9 @@ int vgg_trace_info(struct vgg_trace *t, struct vgg_trace_info *info)
 	i.both_ns = t->both;
 	i.threads_ns = t->threads;
 	i.unpaced = t->unpaced;
+	i.jobs = t->pace.jobs;
+	i.late_jobs = t->pace.late;
+	i.late_us = t->pace.late_us;
 	memcpy(info, &i, i.size < sizeof(i) ? i.size : sizeof(i));
 	return 0;
 }

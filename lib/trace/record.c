@@ -60,6 +60,7 @@ void vgg_trace_clear(struct vgg_trace *t)
 	atomic_store(&t->count, 0);
 	atomic_store(&t->images, 0);
 	t->read = false;
+	vgg_trace_pace_clear(t);
 }
 
 /*

@@ -44,6 +44,7 @@ int vgg_trace_save(struct vgg_trace *t, const char *path)
 	err = vgg_trace_read(t);
 	if (err)
 		return err;
+	vgg_trace_pace_look(t);
 	to = open_memstream(&text, &size);
 	if (!to)
 		return vgg_fail_memory("a trace's text");

@@ -197,11 +197,14 @@ int vgg_trace_attach(struct vgg_trace *trace, struct vgg_device *device,
 	}
 	s->next = trace->sources;
 	trace->source = trace->sources = s;
+	vgg_trace_pace_begin(trace, device);
 	return 0;
 }
 
 void vgg_trace_detach(struct vgg_trace *trace)
 {
-	if (trace)
-		trace->source = NULL;
+	if (!trace)
+		return;
+	trace->source = NULL;
+	vgg_trace_pace_end(trace);
 }

@@ -187,6 +187,45 @@ TEST_TIMEOUT(perfetto_gets_a_split_run, 120)
 	json_decref(doc);
 }
 
+/* A card that no machine simulates in time: what it computes for the first time
+ * ends late. The trace says so, as bench does. */
+TEST(late_jobs_are_told)
+{
+	static const char card[] = "--device sim --pace --card @fast.card "
+				   "--split card -i 1 ";
+	unsigned long long late, jobs;
+	json_t *doc, *summary;
+	char args[200];
+	struct ran r;
+
+	write_text("fast.card", "clock_khz 2000000\nmac_rows 128\n"
+				"mac_cols 128\n");
+	snprintf(args, sizeof(args), "trace %s -w 0 -o @late.json", card);
+	r = vggctl(args);
+	EXPECT_EQ(0, r.status);
+	EXPECT_CONTAINS(r.err, " ended later than the modelled card's, by ");
+	ran_free(&r);
+	doc = load("late.json");
+	ASSERT_EQ(2, sscanf(text_of(json_object_get(doc, "otherData"), "note"),
+			    "The card is simulated, and paced, but %llu of "
+			    "%llu job",
+			    &late, &jobs));
+	EXPECT_LT(0u, late);
+	EXPECT_LE(late, jobs);
+	json_decref(doc);
+	snprintf(args, sizeof(args), "trace %s --json -w 0 -o @late.svg", card);
+	summary = vggctl_json(args, 0);
+	EXPECT_LT(0, (int)number_of(summary, "late_jobs"));
+	EXPECT_TRUE(number_of(summary, "late_ms") > 0.1);
+	EXPECT_LE((int)number_of(summary, "late_jobs"),
+		  (int)number_of(summary, "jobs"));
+	json_decref(summary);
+	snprintf(args, sizeof(args), "bench %s -w 0", card);
+	r = vggctl(args);
+	EXPECT_CONTAINS(r.err, " ended later than the modelled card's, by ");
+	ran_free(&r);
+}
+
 /* From the file on; on a card that is not paced, which is told. */
 TEST(an_image_is_traced_from_its_file_on)
 {
@@ -296,6 +335,7 @@ TEST(streams_can_be_traced)
 			      "-o @stream.json",
 			      0);
 	EXPECT_EQ(8, (int)number_of(summary, "images"));
+	EXPECT_EQ(3, (int)number_of(summary, "warmup"));
 	EXPECT_EQ(0, (int)number_of(summary, "dropped"));
 	doc = load("stream.json");
 	EXPECT_EQ(1u, names(events_of(doc), "thread_name", "inferences"));
@@ -307,6 +347,18 @@ TEST(streams_can_be_traced)
 	EXPECT_LT(0u, overlaps(events_of(doc)));
 	json_decref(summary);
 	json_decref(doc);
+	/* Each image in flight is warmed up; or none. */
+	summary = vggctl_json("trace --json --device sim --split card "
+			      "--in-flight 4 -w 1 -i 2 -o @warm.json",
+			      0);
+	EXPECT_EQ(4, (int)number_of(summary, "warmup"));
+	EXPECT_EQ(2, (int)number_of(summary, "images"));
+	json_decref(summary);
+	summary = vggctl_json("trace --json --device sim --split card "
+			      "--in-flight 4 -w 0 -i 2 -o @warm.json",
+			      0);
+	EXPECT_EQ(0, (int)number_of(summary, "warmup"));
+	json_decref(summary);
 	/* Lanes with different plans. */
 	summary = vggctl_json("trace --json --pace --in-flight 0 -i 12 "
 			      "-o @lanes.json",
