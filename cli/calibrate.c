@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* vggctl calibrate: measures what plans are made from. */
+#include <stdio.h>
+
 #include "cli.h"
 #include "out.h"
 
@@ -42,6 +44,27 @@ static const struct argp argp = {
 	.children = common_options,
 };
 
+/* What was measured is kept all the same: it may be the best that can be had. */
+static void warn_of_busy(struct out_calibrate *out,
+			 struct vgg_quantize_warning *w)
+{
+	const struct vgg_calibrate_info *i = &out->info;
+
+	if (!i->unsteady)
+		return;
+	w->name = "BUSY_MACHINE";
+	snprintf(w->what, sizeof(w->what),
+		 "the times of %u of %u shapes spread widely, one's median is "
+		 "%.1f times the least: other programs ran meanwhile, and "
+		 "plans made from these times are worth little",
+		 i->unsteady, i->shapes, i->spread);
+	snprintf(w->next_step, sizeof(w->next_step),
+		 "run it again when the machine is idle, or with more "
+		 "--rounds");
+	out->warning = w;
+	cli_warn(w);
+}
+
 static int calibrate_main(struct cli *cli, int argc, char **argv)
 {
 	struct calibrate c = {
@@ -49,7 +72,8 @@ static int calibrate_main(struct cli *cli, int argc, char **argv)
 		.options = { .size = sizeof(c.options),
 			     .progress = cli_progress },
 	};
-	struct vgg_calibrate_info info = VGG_INIT(info);
+	struct vgg_quantize_warning warning = VGG_INIT(warning);
+	struct out_calibrate out = { .info.size = sizeof(out.info) };
 	int err;
 
 	cli_parse(&verb_calibrate, argc, argv, &c);
@@ -58,11 +82,13 @@ static int calibrate_main(struct cli *cli, int argc, char **argv)
 	if (!err)
 		err = cli_open_model(cli, c.args.model);
 	if (!err)
-		err = vgg_calibrate(cli->dev, cli->model, &c.options, &info);
+		err = vgg_calibrate(cli->dev, cli->model, &c.options,
+				    &out.info);
 	cli_progress_clear();
 	if (err)
 		return cli_report_last(cli, err);
-	cli->out->calibrate(cli, &info);
+	warn_of_busy(&out, &warning);
+	cli->out->calibrate(cli, &out);
 	return EXIT_OK;
 }
 

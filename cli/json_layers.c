@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* See json_layers.h. */
 #include "json_layers.h"
-#include "json_values.h"
+#include "json_parts.h"
 
 json_t *json_layer(const struct out_layer *l, bool placed)
 {

@@ -101,6 +101,11 @@ struct out_trace {
 	struct vgg_trace_info info;
 };
 
+struct out_calibrate {
+	struct vgg_calibrate_info info;
+	const struct vgg_quantize_warning *warning; /* NULL: all is well */
+};
+
 /* One precision's. */
 struct eval_score {
 	bool there;
@@ -148,8 +153,7 @@ struct out_ops {
 	void (*trace)(const struct cli *cli, const struct out_trace *trace);
 	void (*plan)(const struct cli *cli, const struct out_plan *plan);
 	void (*eval)(const struct cli *cli, const struct out_eval *eval);
-	void (*calibrate)(const struct cli *cli,
-			  const struct vgg_calibrate_info *c);
+	void (*calibrate)(const struct cli *cli, const struct out_calibrate *c);
 	/* For programs; people read stderr. */
 	void (*error)(const struct vgg_error *error);
 	void (*usage_error)(const char *message);

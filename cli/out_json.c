@@ -1,30 +1,9 @@
 // SPDX-License-Identifier: MIT
-/*
- * Results as JSON: one document a call. Strings are made valid UTF-8 first, as
- * JSON has no other; numbers that JSON lacks (NaN, infinity) become null.
- */
-#include <jansson.h>
-#include <stdio.h>
-#include <stdlib.h>
+/* Results as JSON: one document a call. */
 #include <string.h>
 
 #include "json_layers.h"
-#include "json_values.h"
-#include "out.h"
-
-/* 9 digits tell two floats apart. */
-static void print(json_t *doc)
-{
-	char *out = json_dumps(doc, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
-
-	if (!out) {
-		fputs("vggctl: JSON: out of memory [NO_MEMORY]\n", stderr);
-		exit(EXIT_FAILED);
-	}
-	puts(out);
-	free(out);
-	json_decref(doc);
-}
+#include "json_parts.h"
 
 static json_t *error_object(const char *code, const char *where,
 			    const char *what, const char *next_step)
@@ -64,7 +43,7 @@ static json_t *floats(const float *values, int n)
 	return list;
 }
 
-static json_t *pack_model(const struct cli *cli)
+json_t *js_model(const struct cli *cli)
 {
 	const struct vgg_model_info *m = &cli->model_info;
 
@@ -97,7 +76,7 @@ static json_t *pack_preprocess(const struct vgg_model_info *m)
 			 "std", floats(m->std, n));
 }
 
-static json_t *pack_device(const struct cli *cli)
+json_t *js_device(const struct cli *cli)
 {
 	const struct vgg_device_info *d = &cli->device_info;
 	json_t *device = json_pack("{s:o, s:o}", "kind", text(d->kind_name),
@@ -172,7 +151,7 @@ static json_t *pack_capabilities(const struct cli *cli)
 		{ "command_cycles", d->command_cycles },
 		{ "temperature", d->temperature },
 	};
-	json_t *device = pack_device(cli);
+	json_t *device = js_device(cli);
 	size_t i;
 
 	for (i = 0; i < sizeof(fields) / sizeof(*fields); i++)
@@ -287,8 +266,8 @@ static void json_run_end(const struct cli *cli)
 	if (json_array_size(run.results)) {
 		json_object_set_new(
 			doc, "model",
-			with_precision(pack_model(cli), run.precision));
-		json_object_set_new(doc, "device", pack_device(cli));
+			with_precision(js_model(cli), run.precision));
+		json_object_set_new(doc, "device", js_device(cli));
 		json_object_set_new(doc, "placement", text(cli_placement(cli)));
 		json_object_set(doc, "results", run.results);
 	}
@@ -309,7 +288,7 @@ static void json_run_end(const struct cli *cli)
 static json_t *pack_details(const struct cli *cli)
 {
 	const struct vgg_model_info *m = &cli->model_info;
-	json_t *model = pack_model(cli), *labels = json_array();
+	json_t *model = js_model(cli), *labels = json_array();
 	unsigned int i;
 
 	json_object_set_new(model, "preprocessing", pack_preprocess(m));
@@ -420,6 +399,13 @@ static json_t *pack_report_layer(const struct vgg_quantize_layer *l,
 	return j;
 }
 
+json_t *js_warning(const struct vgg_quantize_warning *w)
+{
+	return json_pack("{s:o, s:o, s:o, s:o}", "name", text(w->name), "where",
+			 text(w->where), "what", text(w->what), "next_step",
+			 text(w->next_step));
+}
+
 static json_t *pack_warnings(const struct vgg_quantize_report *r)
 {
 	struct vgg_quantize_warning w = VGG_INIT(w);
@@ -427,11 +413,7 @@ static json_t *pack_warnings(const struct vgg_quantize_report *r)
 	unsigned int i;
 
 	for (i = 0; !vgg_quantize_report_warning(r, i, &w); i++)
-		json_array_append_new(
-			list,
-			json_pack("{s:o, s:o, s:o, s:o}", "name", text(w.name),
-				  "where", text(w.where), "what", text(w.what),
-				  "next_step", text(w.next_step)));
+		json_array_append_new(list, js_warning(&w));
 	return list;
 }
 
@@ -500,8 +482,8 @@ static void json_verify(const struct cli *cli, const struct out_verify *v,
 			const struct vgg_error *error)
 {
 	json_t *doc =
-		json_pack("{s:o, s:o, s:o, s:b, s:o}", "model", pack_model(cli),
-			  "device", pack_device(cli), "input",
+		json_pack("{s:o, s:o, s:o, s:b, s:o}", "model", js_model(cli),
+			  "device", js_device(cli), "input",
 			  v->input ? text(v->input) : json_null(), "equal",
 			  v->equal, "layers", json_verified(v));
 
@@ -518,7 +500,7 @@ static void json_analysis(const struct cli *cli, const struct out_analysis *a)
 	for (i = 0; i < a->findings; i++)
 		json_array_append_new(findings, pack_error(&a->finding[i]));
 	doc = json_pack("{s:o, s:o, s:o, s:i, s:o, s:o, s:o, s:o}", "model",
-			pack_model(cli), "device", pack_device(cli), "input",
+			js_model(cli), "device", js_device(cli), "input",
 			a->input ? text(a->input) : json_null(), "inputs",
 			(int)a->inputs, "min_snr_alone",
 			number(a->min_snr_alone), "min_snr", number(a->min_snr),
@@ -559,8 +541,8 @@ static void json_bench(const struct cli *cli, const struct out_bench *b)
 			       "mean", number(b->mean), "max", number(b->max));
 	json_t *doc = json_pack(
 		"{s:o, s:o, s:o, s:i, s:i, s:i, s:o, s:o, s:o, s:o}", "model",
-		with_precision(pack_model(cli), b->precision), "device",
-		pack_device(cli), "placement", text(cli_placement(cli)),
+		with_precision(js_model(cli), b->precision), "device",
+		js_device(cli), "placement", text(cli_placement(cli)),
 		"iterations", (int)b->iterations, "warmup", (int)b->warmup,
 		"threads", b->threads, "ms", ms, "images_per_second",
 		number(b->rate), "card_cycles", integer(b->last->card_cycles),
@@ -589,12 +571,11 @@ static void json_trace(const struct cli *cli, const struct out_trace *t)
 
 	json_t *doc = json_pack(
 		"{s:o, s:o, s:o, s:o, s:o, s:o, s:i, s:i, s:i, s:o, s:b}",
-		"model", pack_model(cli), "device", pack_device(cli),
-		"placement", text(cli_placement(cli)), "file", text(t->file),
-		"ms", ms, "events", integer(i->events), "tracks",
-		(int)i->tracks, "images", (int)i->images, "warmup",
-		(int)t->warmup, "dropped", integer(i->dropped), "unpaced",
-		i->unpaced);
+		"model", js_model(cli), "device", js_device(cli), "placement",
+		text(cli_placement(cli)), "file", text(t->file), "ms", ms,
+		"events", integer(i->events), "tracks", (int)i->tracks,
+		"images", (int)i->images, "warmup", (int)t->warmup, "dropped",
+		integer(i->dropped), "unpaced", i->unpaced);
 
 	json_object_set_new(doc, "jobs", integer(i->jobs));
 	json_object_set_new(doc, "late_jobs", integer(i->late_jobs));
@@ -631,7 +612,7 @@ static void json_eval(const struct cli *cli, const struct out_eval *e)
 		json_array_append_new(labels,
 				      text(vgg_model_label(cli->model, i)));
 	doc = json_pack("{s:o, s:o, s:o, s:s, s:o, s:s, s:o}", "model",
-			pack_model(cli), "device", pack_device(cli), "data",
+			js_model(cli), "device", js_device(cli), "data",
 			text(e->data), "part", e->part, "images",
 			integer(e->images), "classes_by",
 			e->by_name ? "name" : "number", "labels", labels);
@@ -639,103 +620,6 @@ static void json_eval(const struct cli *cli, const struct out_eval *e)
 		if (e->score[i].there)
 			json_object_set_new(doc, precision_names[i],
 					    pack_score(e, &e->score[i]));
-	print(doc);
-}
-
-static json_t *pack_planned(const struct out_layer *l,
-			    const struct vgg_plan_layer_info *p)
-{
-	json_t *j = json_pack(
-		"{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "name",
-		text(l->info.name), "kind", text(l->info.kind), "out",
-		text(l->info.out), "on", text(p->where), "ms", number(p->ms),
-		"card_ms", number(p->card_ms), "cpu_ms", number(p->cpu_ms),
-		"gather_ms", number(p->gather_ms), "link_bytes",
-		integer(p->link_bytes), "why", text(p->reason));
-
-	json_object_set_new(j, "streamed", json_boolean(p->streamed));
-	if (p->cut) {
-		json_object_set_new(j, "cut", json_integer(p->cut));
-		json_object_set_new(j, "of", json_integer(p->all));
-	}
-	return j;
-}
-
-static json_t *pack_stream(const struct vgg_plan_info *i)
-{
-	if (i->bound <= 0)
-		return json_null();
-	return json_pack("{s:o, s:o, s:o, s:o}", "stages_per_second",
-			 number(i->stages_rate), "stages", text(i->stages),
-			 "whole_images_per_second", number(i->images_rate),
-			 "bound_per_second", number(i->bound));
-}
-
-static json_t *pack_link(uint32_t from_host, uint32_t to_host,
-			 const char *source)
-{
-	return json_pack("{s:i, s:i, s:s}", "from_host_mbps", (int)from_host,
-			 "to_host_mbps", (int)to_host, "source", source);
-}
-
-static void json_calibrate(const struct cli *cli,
-			   const struct vgg_calibrate_info *c)
-{
-	json_t *doc =
-		json_pack("{s:o, s:i, s:o}", "model", pack_model(cli), "shapes",
-			  (int)c->shapes, "file", text(c->path));
-
-	json_object_set_new(doc, "ms", number(c->ms));
-	json_object_set_new(doc, "guessed_ms", number(c->guessed_ms));
-	json_object_set_new(doc, "job_ms",
-			    c->job_ms > 0 ? number(c->job_ms) : json_null());
-	json_object_set_new(doc, "submit_ms",
-			    c->job_ms > 0 ? number(c->submit_ms) : json_null());
-	if (c->from_host_mbps)
-		json_object_set_new(doc, "link",
-				    pack_link(c->from_host_mbps,
-					      c->to_host_mbps, "measured"));
-	else
-		json_object_set_new(doc, "link", json_null());
-	json_object_set_new(doc, "link_text", text(c->link));
-	print(doc);
-}
-
-static void json_plan(const struct cli *cli, const struct out_plan *plan)
-{
-	const struct vgg_plan_info *i = &plan->info;
-	json_t *layers = json_array(), *doc;
-	unsigned int k;
-
-	for (k = 0; k < cli->model_info.layers; k++)
-		json_array_append_new(layers, pack_planned(&plan->layers[k],
-							   &plan->planned[k]));
-	doc = json_pack("{s:o, s:o, s:o, s:o, s:o, s:b}", "model",
-			pack_model(cli), "device", pack_device(cli), "machine",
-			text(i->machine), "card",
-			i->card ? text(i->card) : json_null(), "placement",
-			text(i->summary), "guessed", i->guessed);
-	json_object_set_new(doc, "ms", number(i->ms));
-	json_object_set_new(doc, "card_ms", number(i->card_ms));
-	json_object_set_new(doc, "cpu_ms", number(i->cpu_ms));
-	json_object_set_new(doc, "all_card_ms",
-			    i->all_card_ms > 0 ? number(i->all_card_ms) :
-						 json_null());
-	json_object_set_new(doc, "all_cpu_ms", number(i->all_cpu_ms));
-	json_object_set_new(doc, "slowest",
-			    text(plan->layers[i->slowest].info.name));
-	json_object_set_new(doc, "link_bytes", integer(i->link_bytes));
-	json_object_set_new(doc, "link",
-			    i->card ?
-				    pack_link(i->from_host_mbps,
-					      i->to_host_mbps, i->link_source) :
-				    json_null());
-	json_object_set_new(doc, "local_used", integer(i->local_used));
-	json_object_set_new(doc, "local_free", integer(i->local_free));
-	json_object_set_new(doc, "stream", pack_stream(i));
-	json_object_set_new(doc, "layers", layers);
-	if (plan->saved)
-		json_object_set_new(doc, "saved", text(plan->saved));
 	print(doc);
 }
 
@@ -753,9 +637,9 @@ const struct out_ops out_json = {
 	.analysis = json_analysis,
 	.bench = json_bench,
 	.trace = json_trace,
-	.plan = json_plan,
+	.plan = js_plan,
 	.eval = json_eval,
-	.calibrate = json_calibrate,
+	.calibrate = js_calibrate,
 	.error = json_error_out,
 	.usage_error = json_usage_error,
 };

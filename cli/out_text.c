@@ -560,9 +560,10 @@ static void text_analysis(const struct cli *cli, const struct out_analysis *a)
 	text_analysed(a);
 }
 
-static void text_calibrate(const struct cli *cli,
-			   const struct vgg_calibrate_info *c)
+static void text_calibrate(const struct cli *cli, const struct out_calibrate *o)
 {
+	const struct vgg_calibrate_info *c = &o->info;
+
 	(void)cli;
 	text_pair("layers", "%u shapes measured", c->shapes);
 	text_pair("CPU", "%.3g ms for all of them; the guess was %.3g ms",
@@ -575,6 +576,9 @@ static void text_calibrate(const struct cli *cli,
 	if (*c->link)
 		text_pair("link", "%s", c->link);
 	text_pair("kept in", "%s", c->path);
+	if (o->warning)
+		text_warned(o->warning->name, 0);
+	text_warned_end(o->warning != NULL);
 }
 
 /*

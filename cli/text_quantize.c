@@ -83,21 +83,14 @@ static void put_steps(const struct vgg_quantize_info *i)
 			  ratio(i->snr, plain));
 }
 
-/* Where nobody looks at stderr, they are told at least that there is something. */
 static void put_warnings(const struct vgg_quantize_report *r)
 {
 	struct vgg_quantize_warning w = VGG_INIT(w);
 	unsigned int i;
 
-	for (i = 0; !vgg_quantize_report_warning(r, i, &w); i++) {
-		if (i)
-			printf(", ");
-		else
-			printf("\n%sWARNINGS      ", text_on(TEXT_RED));
-		text_put(w.name);
-	}
-	if (i)
-		printf("%s\n", text_off());
+	for (i = 0; !vgg_quantize_report_warning(r, i, &w); i++)
+		text_warned(w.name, i);
+	text_warned_end(i);
 }
 
 static void put_accuracy(const struct out_quantize *q)

@@ -63,6 +63,22 @@ void text_heading(const char *s)
 	printf("%s\n", text_off());
 }
 
+void text_warned(const char *name, unsigned int before)
+{
+	if (before)
+		printf(", ");
+	else
+		printf("\n%s%-*s", text_on(TEXT_RED), TEXT_NAME_CELLS,
+		       "WARNINGS");
+	text_put(name);
+}
+
+void text_warned_end(unsigned int all)
+{
+	if (all)
+		printf("%s\n", text_off());
+}
+
 const char *text_ms(double ms, char buffer[TEXT_SI])
 {
 	snprintf(buffer, TEXT_SI, "%.*f ms",

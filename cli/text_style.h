@@ -17,6 +17,10 @@ void text_put(const char *s);
 __attribute__((format(printf, 2, 3))) void text_pair(const char *name,
 						     const char *format, ...);
 void text_heading(const char *s);
+/* Warnings' names. Where nobody looks at stderr, they are told at least that there
+ * is something: each with how many there were before, and the end with all. */
+void text_warned(const char *name, unsigned int before);
+void text_warned_end(unsigned int all);
 /* 123 ms, 12.3 ms, 1.23 ms, 0.123 ms */
 const char *text_ms(double ms, char buffer[TEXT_SI]);
 

@@ -67,6 +67,11 @@ struct vgg_calibrate_info {
 	uint32_t from_host_mbps, to_host_mbps;
 	char link[160];		/* the same as text, or why not; "" without a
 				 * card */
+	/* Shapes whose whole layer took over 1.5 times as long in the median of
+	 * its rounds as in the best; and the largest such factor. If there are
+	 * any, the machine was busy, and plans are worth little: measure again. */
+	unsigned int unsteady;
+	double spread;
 };
 
 /* Measures the CPU's kernels on the layers of a model: whole and in parts, by rows

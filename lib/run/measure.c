@@ -2,7 +2,9 @@
 /*
  * Measuring what plans are made from. Layers run one after the other, as in an
  * inference, so that each finds the caches as the one before left them; in each
- * pass all of them as far as one share goes. Times are medians of the rounds.
+ * pass all of them as far as one share goes. Times are medians of the rounds. Where
+ * more takes less time, other programs ran: noise only ever adds. The whole layer is
+ * measured once among the shares of its rows and once among those of its channels.
  */
 #include <errno.h>
 #include <sched.h>
@@ -18,6 +20,8 @@
 
 #define ROUNDS 5
 #define ROUNDS_MAX 1000
+/* Beyond this, what one round took says more of the machine than of the layer. */
+#define SPREAD_WIDE 1.5
 /* What cuts leave to the CPU, the least first, and all. */
 #define SHARES (VGG_CUTS_MAX + 1)
 enum { ROWS, CHANNELS, KINDS };
@@ -29,7 +33,8 @@ struct measuring {
 	unsigned int processor;
 	struct vgg_plan plan;
 	struct vgg_int8 *x;
-	double *ms; /* [layer][kind][share][round] */
+	double *ms;	/* [layer][kind][share][round] */
+	double *spread; /* [layer], the widest of all processors */
 	int rounds, cut_limit;
 	unsigned int done, total; /* rounds of all processors */
 };
@@ -103,7 +108,6 @@ static int run_rounds(struct measuring *m)
 	return 0;
 }
 
-/* Where more takes less time, other programs ran: noise only ever adds. */
 static void make_curve(const struct measuring *m, unsigned int i, int kind,
 		       struct vgg_curve *c)
 {
@@ -121,9 +125,38 @@ static void make_curve(const struct measuring *m, unsigned int i, int kind,
 		c->n[c->count] = n;
 		c->ms[c->count++] = ms;
 	}
-	for (share = c->count - 1; share > 0; share--)
-		if (c->ms[share - 1] > c->ms[share])
-			c->ms[share - 1] = c->ms[share];
+}
+
+static void make_rising(struct vgg_curve *c, double all)
+{
+	int i = c->count - 1;
+
+	c->ms[i] = all;
+	for (; i > 0; i--)
+		if (c->ms[i - 1] > c->ms[i])
+			c->ms[i - 1] = c->ms[i];
+}
+
+void vgg_settle_curves(struct vgg_curve *rows, struct vgg_curve *channels)
+{
+	double a = rows->ms[rows->count - 1];
+	double b = channels->ms[channels->count - 1];
+
+	make_rising(rows, a < b ? a : b);
+	make_rising(channels, a < b ? a : b);
+}
+
+/* All rounds of the whole layer; that of the rows' last share lie apart from those
+ * of the channels'. */
+static void note_spread(struct measuring *m, unsigned int i)
+{
+	double all[2 * ROUNDS_MAX], spread;
+	size_t bytes = (size_t)m->rounds * sizeof(*all);
+
+	memcpy(all, at(m, i, ROWS, SHARES - 1), bytes);
+	memcpy(all + m->rounds, at(m, i, CHANNELS, SHARES - 1), bytes);
+	spread = vgg_spread(all, 2 * m->rounds);
+	m->spread[i] = spread > m->spread[i] ? spread : m->spread[i];
 }
 
 static int keep_times(struct measuring *m)
@@ -138,8 +171,10 @@ static int keep_times(struct measuring *m)
 
 		if (vgg_layer_is_free(l))
 			continue;
+		note_spread(m, i);
 		make_curve(m, i, ROWS, &cost.rows);
 		make_curve(m, i, CHANNELS, &cost.channels);
+		vgg_settle_curves(&cost.rows, &cost.channels);
 		err = vgg_machine_add(m->machine, vgg_layer_key(l, key),
 				      m->processor, &cost);
 	}
@@ -222,7 +257,7 @@ static int measure_cpu(struct measuring *m)
 
 	m->total = processors * (unsigned int)m->rounds;
 	m->ms = calloc(n + 1, sizeof(*m->ms));
-	if (!err && !m->ms)
+	if (!err && (!m->ms || !m->spread))
 		err = vgg_fail_memory("times");
 	if (!err)
 		err = vgg_plan_make(cpu, m->model, VGG_SPLIT_CPU, 0, &m->plan);
@@ -266,6 +301,33 @@ static unsigned int count_shapes(const struct vgg_machine *m)
 	for (i = 0; i < m->n_measured; i++)
 		n += !m->measured[i].processor;
 	return n;
+}
+
+/* Layers of one shape have one time: the last one's, and its spread. */
+static bool is_last_of_shape(const struct vgg_model *model, unsigned int i)
+{
+	char a[VGG_KEY_SIZE], b[VGG_KEY_SIZE];
+
+	vgg_layer_key(&model->layers[i], a);
+	for (i++; i < model->integer_layers; i++)
+		if (!strcmp(a, vgg_layer_key(&model->layers[i], b)))
+			return false;
+	return true;
+}
+
+static void tell_spread(const struct measuring *m,
+			struct vgg_calibrate_info *info)
+{
+	unsigned int i;
+
+	for (i = 0; i < m->model->integer_layers; i++) {
+		if (m->spread[i] <= SPREAD_WIDE ||
+		    !is_last_of_shape(m->model, i))
+			continue;
+		info->unsteady++;
+		if (m->spread[i] > info->spread)
+			info->spread = m->spread[i];
+	}
 }
 
 static int measure_card(struct vgg_machine *machine, struct vgg_device *device,
@@ -315,6 +377,8 @@ static int measure(struct measuring *m, struct vgg_device *device,
 		err = vgg_costs_write(m->machine, path);
 	info->ms = sum_of(m->machine, m->model);
 	info->shapes = count_shapes(m->machine);
+	if (!err)
+		tell_spread(m, info);
 	snprintf(info->path, sizeof(info->path), "%s", path);
 	free(path);
 	return err;
@@ -356,8 +420,10 @@ int vgg_calibrate(struct vgg_device *device, const struct vgg_model *model,
 				"the model has no integer form");
 	m.rounds = o.rounds ? o.rounds : ROUNDS;
 	m.cut_limit = vgg_search_cut_limit(count_steps(model));
+	m.spread = calloc(model->integer_layers + 1, sizeof(*m.spread));
 	vgg_machine_here(&machine, o.threads);
 	err = measure(&m, device, &info);
+	free(m.spread);
 	vgg_machine_clear(&machine);
 	if (out) {
 		info.size = out->size;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* Measuring a card for plans: what a job costs the host, and how fast the link
- * is. */
+/* Measuring for plans: what a job of the card costs the host, and how fast the link
+ * is; and what is made of the times of the CPU's layers. */
 #ifndef VGG_MEASURE_H
 #define VGG_MEASURE_H
 
-#include "vggaccel.h"
+#include "plan/machine.h"
 
 struct vgg_card_times {
 	/* Submitting a job and learning of its end, without what the card itself
@@ -41,5 +41,12 @@ double vgg_link_speed(const struct vgg_copied *small,
 
 double vgg_now_ms(void);
 double vgg_median(double *v, int n); /* n >= 1; sorts them */
+/* How far their median is above the least of them, 1 or more; 1 for times so short
+ * that a timer's tick is much of them. Sorts them. */
+double vgg_spread(double *v, int n);
+
+/* All rows and all channels are the same work, so both curves end with the lesser
+ * of the two times; and no part takes longer than more of it. */
+void vgg_settle_curves(struct vgg_curve *rows, struct vgg_curve *channels);
 
 #endif

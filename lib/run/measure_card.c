@@ -19,6 +19,7 @@
 #define COMMANDS_MAX 4096u
 #define COPIES 9
 #define DISAGREE 1.25
+#define TICK_MS 0.005
 
 /* At 200 MB/s a large one takes 20 ms, at 6 GB/s still 0.7. */
 static const uint32_t sizes[] = { 1 << 20, 4 << 20 };
@@ -44,6 +45,13 @@ double vgg_median(double *v, int n)
 {
 	qsort(v, (size_t)n, sizeof(*v), by_value);
 	return (v[(n - 1) / 2] + v[n / 2]) / 2;
+}
+
+double vgg_spread(double *v, int n)
+{
+	double median = vgg_median(v, n);
+
+	return median - v[0] > TICK_MS && v[0] > 0 ? median / v[0] : 1;
 }
 
 /*

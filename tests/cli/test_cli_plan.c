@@ -220,6 +220,11 @@ TEST_TIMEOUT(calibration_is_told_and_used, 120)
 	r = vggctl("calibrate --json --rounds 1 --threads 1 --device cpu");
 	doc = json_loads(r.out, 0, NULL);
 	EXPECT_TRUE(json_is_null(json_object_get(doc, "job_ms")));
+	link = json_object_get(doc, "warnings");
+	EXPECT_TRUE(json_is_array(link));
+	/* None, unless stderr has it, too. */
+	EXPECT_EQ(strstr(r.err, "[BUSY_MACHINE]\n  hint: ") != NULL,
+		  json_array_size(link) > 0);
 	EXPECT_TRUE(json_is_null(json_object_get(doc, "link")));
 	EXPECT_TRUE(number_of(doc, "ms") > 0);
 	json_decref(doc);

@@ -63,6 +63,37 @@ static void expect_cuts(const struct vgg_layer *l, enum vgg_where where,
 		EXPECT_TRUE(c->ms[i] <= c->ms[i + 1]);
 }
 
+/* The whole has one time, the better of the two, and no part a longer one. */
+TEST(curves_agree_on_the_whole)
+{
+	struct vgg_curve rows = { 3, { 1, 2, 4 }, { 7, 2, 9 } };
+	struct vgg_curve channels = { 2, { 8, 16 }, { 1, 4 } };
+
+	vgg_settle_curves(&rows, &channels);
+	EXPECT_NEAR(2., rows.ms[0], 1e-12);
+	EXPECT_NEAR(2., rows.ms[1], 1e-12);
+	EXPECT_NEAR(4., rows.ms[2], 1e-12);
+	EXPECT_NEAR(1., channels.ms[0], 1e-12);
+	EXPECT_NEAR(4., channels.ms[1], 1e-12);
+	rows = (struct vgg_curve){ 1, { 4 }, { 3 } };
+	vgg_settle_curves(&channels, &rows);
+	EXPECT_NEAR(3., channels.ms[1], 1e-12);
+	EXPECT_NEAR(3., rows.ms[0], 1e-12);
+}
+
+TEST(a_busy_machine_shows)
+{
+	double even[] = { 1.1, 1.0, 1.2, 9.0 };
+	double wide[] = { 4.0, 1.0, 3.0, 4.0, 8.0 };
+	double short_[] = { 0.001, 0.004, 0.004 };
+	double none[] = { 0, 0 };
+
+	EXPECT_NEAR(1.15, vgg_spread(even, 4), 1e-9);
+	EXPECT_NEAR(4.0, vgg_spread(wide, 5), 1e-9);
+	EXPECT_NEAR(1.0, vgg_spread(short_, 3), 1e-9);
+	EXPECT_NEAR(1.0, vgg_spread(none, 2), 1e-9);
+}
+
 TEST_TIMEOUT(plans_use_what_was_measured, 120)
 {
 	struct vgg_model *m = begin();
@@ -78,6 +109,8 @@ TEST_TIMEOUT(plans_use_what_was_measured, 120)
 	EXPECT_LT(5u, info.shapes);
 	EXPECT_TRUE(info.ms > 0 && info.guessed_ms > 0);
 	EXPECT_TRUE(info.job_ms == 0);
+	EXPECT_LE(info.unsteady, info.shapes);
+	EXPECT_EQ(info.unsteady > 0, info.spread > 1.5);
 	EXPECT_FALSE(is_guessed(m, 1));
 	/* Another number of threads is another machine. */
 	EXPECT_TRUE(is_guessed(m, 2));
@@ -94,6 +127,8 @@ TEST_TIMEOUT(plans_use_what_was_measured, 120)
 		expect_cuts(l, VGG_BY_ROWS, h, &cost.rows);
 		expect_cuts(l, VGG_BY_CHANNELS, (int)vgg_channels(&l->out),
 			    &cost.channels);
+		EXPECT_TRUE(cost.rows.ms[cost.rows.count - 1] ==
+			    cost.channels.ms[cost.channels.count - 1]);
 		ms += vgg_curve_at(&cost.rows, h);
 		vgg_machine_cost(&machine, l, 1, &cost);
 		EXPECT_FALSE(cost.guessed);
