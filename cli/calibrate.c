@@ -65,6 +65,20 @@ static void warn_of_busy(struct out_calibrate *out,
 	cli_warn(w);
 }
 
+static void note_threads(int asked, int threads)
+{
+	char text[160];
+
+	if (asked <= threads)
+		return;
+	snprintf(text, sizeof(text),
+		 "%d threads were asked for, %d CPU%s to be had: the times are "
+		 "of %d thread%s, and plans for more use them, too",
+		 asked, threads, threads == 1 ? " is" : "s are", threads,
+		 threads == 1 ? "" : "s");
+	cli_note(text);
+}
+
 static int calibrate_main(struct cli *cli, int argc, char **argv)
 {
 	struct calibrate c = {
@@ -87,6 +101,7 @@ static int calibrate_main(struct cli *cli, int argc, char **argv)
 	cli_progress_clear();
 	if (err)
 		return cli_report_last(cli, err);
+	note_threads(c.options.threads, out.info.threads);
 	warn_of_busy(&out, &warning);
 	cli->out->calibrate(cli, &out);
 	return EXIT_OK;

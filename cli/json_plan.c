@@ -46,6 +46,8 @@ void js_calibrate(const struct cli *cli, const struct out_calibrate *o)
 		json_pack("{s:o, s:i, s:o}", "model", js_model(cli), "shapes",
 			  (int)c->shapes, "file", text(c->path));
 
+	json_object_set_new(doc, "kept", integer(c->kept));
+	json_object_set_new(doc, "threads", json_integer(c->threads));
 	json_object_set_new(doc, "ms", number(c->ms));
 	json_object_set_new(doc, "guessed_ms", number(c->guessed_ms));
 	json_object_set_new(doc, "job_ms",

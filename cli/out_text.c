@@ -563,11 +563,18 @@ static void text_analysis(const struct cli *cli, const struct out_analysis *a)
 static void text_calibrate(const struct cli *cli, const struct out_calibrate *o)
 {
 	const struct vgg_calibrate_info *c = &o->info;
+	char kept[48] = "";
 
 	(void)cli;
-	text_pair("layers", "%u shapes measured", c->shapes);
-	text_pair("CPU", "%.3g ms for all of them; the guess was %.3g ms",
-		  c->ms, c->guessed_ms);
+	if (c->kept)
+		snprintf(kept, sizeof(kept), ", %u more kept from before",
+			 c->kept);
+	text_pair("layers", "%u shape%s measured%s", c->shapes,
+		  c->shapes == 1 ? "" : "s", kept);
+	text_pair("CPU",
+		  "%.3g ms for the model's, by %d thread%s; the guess was "
+		  "%.3g ms",
+		  c->ms, c->threads, c->threads == 1 ? "" : "s", c->guessed_ms);
 	if (c->job_ms > 0)
 		text_pair("a job",
 			  "%.3g ms of this host's time; takes %.3g ms from "

@@ -56,11 +56,12 @@ struct vgg_calibrate_options {
 struct vgg_calibrate_info {
 	size_t size;
 	char path[512];		/* the file that was written */
-	unsigned int shapes;	/* of layers that differ */
+	unsigned int shapes;	/* of layers that differ, measured now */
 	double ms;		/* of all integer layers, whole */
 	double guessed_ms;	/* what would have been guessed */
 	double job_ms;		/* submitting a job of NOPs and learning of its
-				 * end; 0 without a card */
+				 * end; 0 without a card, or with a simulated one
+				 * that isn't paced */
 	double submit_ms;	/* what it takes from other work of the CPU */
 	/* What the card reads from the host's memory and writes to it, 10^6 bytes
 	 * per second; 0: not measured. */
@@ -72,6 +73,8 @@ struct vgg_calibrate_info {
 	 * any, the machine was busy, and plans are worth little: measure again. */
 	unsigned int unsteady;
 	double spread;
+	unsigned int kept;	/* shapes of the file that this model hasn't */
+	int threads;		/* that measured: no more than there are CPUs */
 };
 
 /* Measures the CPU's kernels on the layers of a model: whole and in parts, by rows

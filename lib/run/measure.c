@@ -315,19 +315,24 @@ static bool is_last_of_shape(const struct vgg_model *model, unsigned int i)
 	return true;
 }
 
-static void tell_spread(const struct measuring *m,
+static void tell_shapes(const struct measuring *m,
 			struct vgg_calibrate_info *info)
 {
 	unsigned int i;
 
 	for (i = 0; i < m->model->integer_layers; i++) {
-		if (m->spread[i] <= SPREAD_WIDE ||
+		if (vgg_layer_is_free(&m->model->layers[i]) ||
 		    !is_last_of_shape(m->model, i))
+			continue;
+		info->shapes++;
+		if (m->spread[i] <= SPREAD_WIDE)
 			continue;
 		info->unsteady++;
 		if (m->spread[i] > info->spread)
 			info->spread = m->spread[i];
 	}
+	info->kept = count_shapes(m->machine) - info->shapes;
+	info->threads = m->machine->processor[0].threads;
 }
 
 static int measure_card(struct vgg_machine *machine, struct vgg_device *device,
@@ -354,7 +359,7 @@ static int measure_card(struct vgg_machine *machine, struct vgg_device *device,
 	info->from_host_mbps = card.link_mbps = times.from_host_mbps;
 	info->to_host_mbps = card.back_mbps = times.to_host_mbps;
 	vgg_card_key(&d, card.key);
-	return vgg_machine_add_card(machine, &card);
+	return times.none ? 0 : vgg_machine_add_card(machine, &card);
 }
 
 static int measure(struct measuring *m, struct vgg_device *device,
@@ -375,10 +380,10 @@ static int measure(struct measuring *m, struct vgg_device *device,
 		err = measure_card(m->machine, device, info);
 	if (!err)
 		err = vgg_costs_write(m->machine, path);
-	info->ms = sum_of(m->machine, m->model);
-	info->shapes = count_shapes(m->machine);
-	if (!err)
-		tell_spread(m, info);
+	if (!err) {
+		info->ms = sum_of(m->machine, m->model);
+		tell_shapes(m, info);
+	}
 	snprintf(info->path, sizeof(info->path), "%s", path);
 	free(path);
 	return err;

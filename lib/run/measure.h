@@ -17,6 +17,7 @@ struct vgg_card_times {
 	 * writes to it; 0: not measured. */
 	uint32_t from_host_mbps, to_host_mbps;
 	const char *why_no_link; /* "" if they were */
+	bool none; /* not even jobs: what they would tell is no card's */
 };
 
 int vgg_measure_card(struct vgg_device *d, const struct vgg_device_info *info,

@@ -138,6 +138,35 @@ TEST_TIMEOUT(plans_use_what_was_measured, 120)
 	vgg_model_free(m);
 }
 
+/* Now, and of models before; by as many threads as there are CPUs. */
+TEST_TIMEOUT(shapes_are_counted, 120)
+{
+	struct vgg_calibrate_info first = VGG_INIT(first), again = first,
+				  other = first;
+	uint64_t seed = test_seed();
+	struct vgg_model *m = begin(), *small = net_small(&seed);
+
+	net_quantize(small);
+	OK(calibrate(m, 1, &first));
+	EXPECT_EQ(0u, first.kept);
+	EXPECT_EQ(1, first.threads);
+	OK(calibrate(m, 1, &again));
+	EXPECT_EQ(first.shapes, again.shapes);
+	EXPECT_EQ(0u, again.kept);
+	OK(calibrate(small, 1, &other));
+	EXPECT_LT(0u, other.shapes);
+	EXPECT_LE(other.shapes, small->integer_layers);
+	/* Those that both have were measured now. */
+	EXPECT_LE(other.kept, first.shapes);
+	EXPECT_LE(first.shapes, other.kept + other.shapes);
+	EXPECT_LT(0u, other.kept);
+	OK(calibrate(m, 256, &again));
+	EXPECT_EQ(vgg_cpus()->total < 256 ? vgg_cpus()->total : 256,
+		  again.threads);
+	vgg_model_free(small);
+	vgg_model_free(m);
+}
+
 static void overwrite(const char *path, const char *text)
 {
 	FILE *f = fopen(path, "w");
@@ -240,10 +269,25 @@ static void plan_info(const struct vgg_model *m, const char *text,
 	vgg_device_close(d);
 }
 
+static void expect_kept(const char *text, double job_ms, double submit_ms)
+{
+	struct vgg_device *d = open_card(text, false);
+	struct vgg_device_info info = VGG_INIT(info);
+	struct vgg_machine machine;
+
+	OK(vgg_device_info(d, &info));
+	vgg_machine_here(&machine, 1);
+	vgg_machine_set_device(&machine, &info);
+	EXPECT_NEAR(job_ms, machine.job_ms, 1e-4 * job_ms);
+	EXPECT_NEAR(submit_ms, machine.submit_ms, 1e-4 * submit_ms);
+	vgg_machine_clear(&machine);
+	vgg_device_close(d);
+}
+
 TEST_TIMEOUT(the_link_is_measured_where_time_is_real, 120)
 {
 	struct vgg_model *m = begin();
-	struct vgg_calibrate_info info;
+	struct vgg_calibrate_info info, unpaced;
 	struct vgg_plan_info i;
 
 	measure_card(m, "name a\npcie_lanes 2\n", false, &info);
@@ -263,6 +307,11 @@ TEST_TIMEOUT(the_link_is_measured_where_time_is_real, 120)
 	EXPECT_STREQ("measured", i.link_source);
 	EXPECT_EQ(info.from_host_mbps, i.from_host_mbps);
 	EXPECT_EQ(info.to_host_mbps, i.to_host_mbps);
+	/* Without pace nothing is measured, and nothing lost. */
+	expect_kept("name a\npcie_lanes 2\n", info.job_ms, info.submit_ms);
+	measure_card(m, "name a\npcie_lanes 2\n", false, &unpaced);
+	EXPECT_TRUE(unpaced.job_ms == 0 && unpaced.submit_ms == 0);
+	expect_kept("name a\npcie_lanes 2\n", info.job_ms, info.submit_ms);
 	/* No memory of its own: within the host's, both ways at once. */
 	measure_card(m, "name b\npcie_lanes 2\nlocal_mib 0\n", true, &info);
 	if (!test_emulated())
