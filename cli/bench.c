@@ -22,7 +22,7 @@ struct bench {
 
 	float *data;
 	size_t count;
-	double *ms, rate;
+	double *ms, rate, card_cycles;
 	struct vgg_result last;
 	struct layer_times times;
 };
@@ -139,6 +139,7 @@ static int measure_stream(struct bench *b)
 		err = bench_stream(&s);
 	b->last = s.last;
 	b->rate = s.rate;
+	b->card_cycles = s.card_cycles;
 	return err ? err : note_late(b, &before);
 }
 
@@ -160,6 +161,7 @@ static int measure(struct bench *b)
 		cli_progress(NULL, "inferences", i, b->iterations);
 		err = run_once(b);
 		b->ms[i] = b->last.ms;
+		b->card_cycles += (double)b->last.card_cycles / b->iterations;
 		if (!err && b->layers)
 			err = layer_times_add(&b->times, b->args.session.trace,
 					      b->last.ms);
@@ -189,6 +191,7 @@ static void summarize(struct bench *b, struct out_bench *out)
 	out->rate = b->cli->pipeline ? b->rate :
 		    out->mean > 0    ? 1000 / out->mean :
 				       0;
+	out->card_cycles = b->card_cycles;
 	out->in_flight = b->in_flight;
 	out->last = &b->last;
 	out->precision = b->args.session.precision;

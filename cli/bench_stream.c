@@ -63,8 +63,10 @@ int bench_stream(struct bench_stream *s)
 		now = 1e3 * cli_now();
 		if (i + 1 == s->warmup)
 			begin = now;
-		if (i >= s->warmup)
-			s->ms[i - s->warmup] = now - pushed;
+		if (i < s->warmup)
+			continue;
+		s->ms[i - s->warmup] = now - pushed;
+		s->card_cycles += (double)s->last.card_cycles / s->images;
 	}
 	cli_progress_clear();
 	s->rate = s->images * 1e3 / (now - begin);

@@ -10,8 +10,9 @@ struct bench_stream {
 	const float *data; /* every image */
 	size_t count;
 	unsigned int warmup, images;
-	double *ms;  /* from push to pull, of each that is measured */
-	double rate; /* images a second */
+	double *ms;	    /* from push to pull, of each that is measured */
+	double rate;	    /* images a second */
+	double card_cycles; /* the mean of those that are measured */
 	struct vgg_result last;
 };
 

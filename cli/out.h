@@ -83,8 +83,9 @@ struct out_step {
 };
 
 struct out_bench {
-	int in_flight; /* of a stream; -1: one after the other */
-	double rate;   /* images a second */
+	int in_flight;	    /* of a stream; -1: one after the other */
+	double rate;	    /* images a second */
+	double card_cycles; /* of an image, the mean */
 	const struct vgg_result *last; /* of the inferences */
 	enum vgg_precision precision;
 	unsigned int iterations, warmup;

@@ -532,25 +532,36 @@ static json_t *pack_steps(const struct out_bench *b)
 	return list;
 }
 
-static void json_bench(const struct cli *cli, const struct out_bench *b)
+/* Images of a stream differ: those that the CPU took have none. */
+static void add_card(json_t *doc, const struct cli *cli,
+		     const struct out_bench *b)
 {
 	uint32_t khz = cli->device_info.clock_khz;
+	bool stream = b->in_flight >= 0;
+
+	json_object_set_new(doc, stream ? "card_cycles_mean" : "card_cycles",
+			    stream ? number(b->card_cycles) :
+				     integer(b->last->card_cycles));
+	if (khz)
+		json_object_set_new(doc, stream ? "card_ms_mean" : "card_ms",
+				    number(b->card_cycles / khz));
+}
+
+static void json_bench(const struct cli *cli, const struct out_bench *b)
+{
 	json_t *ms = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "min",
 			       number(b->min), "median", number(b->median),
 			       "p90", number(b->p90), "p99", number(b->p99),
 			       "mean", number(b->mean), "max", number(b->max));
 	json_t *doc = json_pack(
-		"{s:o, s:o, s:o, s:i, s:i, s:i, s:o, s:o, s:o, s:o}", "model",
+		"{s:o, s:o, s:o, s:i, s:i, s:i, s:o, s:o, s:o}", "model",
 		with_precision(js_model(cli), b->precision), "device",
 		js_device(cli), "placement", text(cli_placement(cli)),
 		"iterations", (int)b->iterations, "warmup", (int)b->warmup,
 		"threads", b->threads, "ms", ms, "images_per_second",
-		number(b->rate), "card_cycles", integer(b->last->card_cycles),
-		"output_sha256", text(b->last->sha256));
+		number(b->rate), "output_sha256", text(b->last->sha256));
 
-	if (khz)
-		json_object_set_new(doc, "card_ms",
-				    number((double)b->last->card_cycles / khz));
+	add_card(doc, cli, b);
 	if (b->in_flight >= 0)
 		json_object_set_new(doc, "in_flight",
 				    json_integer(b->in_flight));

@@ -22,11 +22,11 @@ static bool unicode(void)
 	return !strcmp(nl_langinfo(CODESET), "UTF-8");
 }
 
-static double card_ms(const struct cli *cli, uint64_t cycles)
+static double card_ms(const struct cli *cli, double cycles)
 {
 	uint32_t khz = cli->device_info.clock_khz;
 
-	return khz ? (double)cycles / khz : 0;
+	return khz ? cycles / khz : 0;
 }
 
 /*
@@ -202,7 +202,8 @@ static void text_run_end(const struct cli *cli)
 	else
 		printf("%s", text_ms(run.ms, a));
 	if (run.cycles && cli->device_info.clock_khz)
-		printf("; card time %s", text_ms(card_ms(cli, run.cycles), a));
+		printf("; card time %s",
+		       text_ms(card_ms(cli, (double)run.cycles), a));
 	putchar('\n');
 }
 
@@ -612,10 +613,11 @@ static void text_bench(const struct cli *cli, const struct out_bench *b)
 	text_pair("max", "%s", text_ms(b->max, a));
 	text_pair("mean", "%s", text_ms(b->mean, a));
 	text_pair("rate", "%.4g images/s", b->rate);
-	if (b->last->card_cycles)
-		text_pair("card", "%llu cycles: %s at %s",
-			  (unsigned long long)b->last->card_cycles,
-			  text_ms(card_ms(cli, b->last->card_cycles), a),
+	if (b->card_cycles > 0)
+		text_pair("card", "%.0f cycles an image%s: %s at %s",
+			  b->card_cycles,
+			  b->in_flight < 0 ? "" : ", the mean of all",
+			  text_ms(card_ms(cli, b->card_cycles), a),
 			  text_si(cli->device_info.clock_khz * 1e3, "Hz", c));
 	if (cli->verbose)
 		text_pair("sha256", "%s", b->last->sha256);

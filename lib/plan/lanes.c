@@ -32,6 +32,82 @@ void vgg_lanes_clear(struct vgg_lanes *lanes)
 	lanes->count = 0;
 }
 
+/*
+ * What they are called, by what they are predicted to do.
+ */
+#define RATE_SIZE 24
+
+/* Three digits or more, never 1.23e+04. */
+static const char *rate_text(double rate, char text[RATE_SIZE])
+{
+	snprintf(text, RATE_SIZE, rate < 99.95 ? "%.3g" : "%.0f", rate);
+	return text;
+}
+
+static void say_stages(struct vgg_lanes *lanes)
+{
+	const struct vgg_lane *l = &lanes->lane[0];
+	char rate[RATE_SIZE];
+
+	snprintf(lanes->summary, sizeof(lanes->summary),
+		 "%u stage%s, %s images/s predicted: %s", lanes->stages,
+		 lanes->stages == 1 ? "" : "s", rate_text(l->rate, rate),
+		 l->plan.summary);
+}
+
+/* "card 120", "1 of 2 CPUs 35": what lane i begins, as far as its processor's
+ * lanes are there. */
+static int say_processor(const struct vgg_lanes *lanes, unsigned int i,
+			 char *text, size_t size)
+{
+	const struct vgg_lane *l = &lanes->lane[i];
+	char rate[RATE_SIZE], of[24] = "";
+	unsigned int n = 0, k;
+	double sum = 0;
+
+	for (k = 0; k < lanes->count; k++) {
+		if (lanes->lane[k].processor != l->processor)
+			continue;
+		if (k < i)
+			return 0;
+		sum += lanes->lane[k].rate;
+		n++;
+	}
+	if (n < l->siblings)
+		snprintf(of, sizeof(of), "%u of ", n);
+	return snprintf(text, size, "%s %s%s %s", i ? "," : "", of, l->name,
+			rate_text(sum, rate));
+}
+
+static void say_whole(struct vgg_lanes *lanes)
+{
+	char *text = lanes->summary, rate[RATE_SIZE];
+	size_t size = sizeof(lanes->summary), n;
+	double all = 0;
+	unsigned int i;
+
+	for (i = 0; i < lanes->count; i++)
+		all += lanes->lane[i].rate;
+	n = (size_t)snprintf(text, size, "whole images, %s/s predicted:",
+			     rate_text(all, rate));
+	for (i = 0; i < lanes->count && n < size; i++)
+		n += (size_t)say_processor(lanes, i, text + n, size - n);
+}
+
+void vgg_lanes_limit(struct vgg_lanes *lanes, unsigned int in_flight)
+{
+	struct vgg_lane *first = &lanes->lane[0];
+
+	while (lanes->count > in_flight)
+		vgg_plan_clear(&lanes->lane[--lanes->count].plan);
+	if (lanes->stages) {
+		first->rate = fmin(first->rate, in_flight * 1e3 / first->ms);
+		say_stages(lanes);
+	} else if (*first->name) {
+		say_whole(lanes);
+	}
+}
+
 static struct vgg_lane *add_lane(struct vgg_lanes *lanes,
 				 const struct vgg_costs *c,
 				 const struct vgg_stage *stages, unsigned int n)
@@ -46,6 +122,7 @@ static struct vgg_lane *add_lane(struct vgg_lanes *lanes,
 	for (i = 0; i < n; i++) {
 		vgg_stage_place(c, &stages[i], &lane->plan);
 		slowest = fmax(slowest, stages[i].ms);
+		lane->ms += stages[i].ms;
 	}
 	vgg_plan_summarize(&lane->plan, c->model);
 	lane->rate = 1e3 / slowest;
@@ -60,9 +137,8 @@ static int make_stages(struct vgg_lanes *lanes, const struct vgg_costs *c,
 	if (!lane)
 		return vgg_fail_memory("a plan");
 	lane->in_flight = s->stages + 2;
-	snprintf(lanes->summary, sizeof(lanes->summary),
-		 "%u stage%s, %.3g images/s predicted: %s", s->stages,
-		 s->stages == 1 ? "" : "s", s->stages_rate, lane->plan.summary);
+	lanes->stages = s->stages;
+	say_stages(lanes);
 	return 0;
 }
 
@@ -123,6 +199,10 @@ static int add_processor(struct vgg_lanes *lanes, const struct vgg_costs *c,
 		if (!l)
 			return vgg_fail_memory("a plan");
 		l->rate /= cpus;
+		l->siblings = (unsigned int)cpus;
+		l->processor = processor;
+		snprintf(l->name, sizeof(l->name), "%s",
+			 vgg_stage_processor(c->machine, processor));
 		if (cpus == 1)
 			continue;
 		l->threads = 1;
@@ -131,30 +211,7 @@ static int add_processor(struct vgg_lanes *lanes, const struct vgg_costs *c,
 	return 0;
 }
 
-static void say_whole(struct vgg_lanes *lanes, const struct vgg_costs *c,
-		      double rate)
-{
-	const struct vgg_machine *m = c->machine;
-	const char *comma = "";
-	unsigned int p, n;
-
-	n = (unsigned int)snprintf(lanes->summary, sizeof(lanes->summary),
-				   "whole images, %.3g/s predicted:", rate);
-	for (p = 0; p < m->processors && n < sizeof(lanes->summary); p++) {
-		double ms = vgg_stage_ms(c, p, 0, c->count);
-
-		if (!isfinite(ms))
-			continue;
-		n += (unsigned int)snprintf(
-			lanes->summary + n, sizeof(lanes->summary) - n,
-			"%s %s %.3g", comma, vgg_stage_processor(m, p),
-			1e3 / ms);
-		comma = ",";
-	}
-}
-
-static int make_whole(struct vgg_lanes *lanes, const struct vgg_costs *c,
-		      const struct vgg_stream_plan *s)
+static int make_whole(struct vgg_lanes *lanes, const struct vgg_costs *c)
 {
 	unsigned int p;
 	int err = 0;
@@ -163,8 +220,8 @@ static int make_whole(struct vgg_lanes *lanes, const struct vgg_costs *c,
 		err = add_processor(lanes, c, p);
 	if (err)
 		return err;
-	say_whole(lanes, c, s->images_rate);
 	qsort(lanes->lane, lanes->count, sizeof(*lanes->lane), by_rate);
+	say_whole(lanes);
 	find_in_flight(lanes);
 	return 0;
 }
@@ -190,7 +247,7 @@ static int plan_stream(struct vgg_lanes *lanes, const struct vgg_costs *c)
 		return err;
 	find_threads(lanes, c->machine);
 	/* A single stage is a processor that takes whole images. */
-	return s.whole_images || s.stages == 1 ? make_whole(lanes, c, &s) :
+	return s.whole_images || s.stages == 1 ? make_whole(lanes, c) :
 						 make_stages(lanes, c, &s);
 }
 

@@ -17,6 +17,12 @@
 struct vgg_lane {
 	struct vgg_plan plan;
 	double rate; /* images a second, predicted; 0: unknown */
+	double ms;   /* of an image in all of its stages, predicted */
+	/* Of whole images: the processor, its name, and how many lanes share
+	 * it. */
+	unsigned int processor;
+	char name[32];
+	unsigned int siblings;
 	/* Images that keep it busy while others are pushed and pulled, in the
 	 * order in which they came. */
 	unsigned int in_flight;
@@ -30,6 +36,8 @@ struct vgg_lane {
 struct vgg_lanes {
 	struct vgg_lane lane[VGG_LANES_MAX]; /* the fastest first */
 	unsigned int count;
+	unsigned int stages; /* of the one lane; 0: whole images, or no stream's
+			      * plan */
 	/* Threads of the processors 1 and up that plans name; 0: all threads
 	 * together, whatever they name. */
 	int threads[VGG_SHARERS_MAX];
@@ -51,6 +59,9 @@ int vgg_lanes_plan(struct vgg_lanes *lanes, const struct vgg_machine *machine,
 /* One lane with this plan, which is taken. */
 void vgg_lanes_take(struct vgg_lanes *lanes, const struct vgg_model *m,
 		    struct vgg_plan *plan);
+/* Leaves the lanes, and predicts the rates, that so many images in flight can
+ * have. */
+void vgg_lanes_limit(struct vgg_lanes *lanes, unsigned int in_flight);
 void vgg_lanes_clear(struct vgg_lanes *lanes);
 
 #endif

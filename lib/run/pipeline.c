@@ -283,8 +283,6 @@ static int fill_lanes(struct vgg_pipeline *p, struct vgg_device *device,
 	int err = 0;
 
 	p->traced = lane_of_card(p);
-	if (in_flight && lanes > in_flight)
-		lanes = in_flight;
 	for (i = 0; !err && i < lanes; i++) {
 		unsigned int most = p->lanes.lane[i].in_flight;
 		unsigned int left = in_flight - p->flights - (lanes - i - 1);
@@ -337,6 +335,8 @@ int vgg_pipeline_create_lanes(struct vgg_device *device,
 	}
 	p->lanes = *lanes;
 	*lanes = (struct vgg_lanes){ 0 };
+	if (in_flight)
+		vgg_lanes_limit(&p->lanes, in_flight);
 	err = create(p, device, model, o, in_flight);
 	if (err)
 		vgg_pipeline_free(p);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-/* vggctl trace: its three kinds of files, and what bench tells of layers. */
+/* vggctl trace: its three kinds of files, and what bench tells of layers and
+ * streams. */
 #include "cli_support.h"
 
 static double number_of(const json_t *doc, const char *key)
@@ -434,6 +435,41 @@ TEST(bench_tells_of_layers)
 	ran_free(&r);
 	doc = vggctl_json("bench --json -i 3 --device sim", 0);
 	EXPECT_TRUE(!json_object_get(doc, "layers"));
+	json_decref(doc);
+}
+
+static double mean_cycles(const char *line)
+{
+	json_t *doc = vggctl_json(line, 0);
+	double cycles = -1;
+
+	EXPECT_EQ(0, json_unpack(doc, "{s:F}", "card_cycles_mean", &cycles));
+	EXPECT_TRUE(json_object_get(doc, "card_ms_mean"));
+	/* That would be one image's. */
+	EXPECT_TRUE(!json_object_get(doc, "card_cycles"));
+	EXPECT_TRUE(!json_object_get(doc, "card_ms"));
+	json_decref(doc);
+	return cycles;
+}
+
+/* Cycles of the card are a stream's, not its last image's. */
+TEST(stream_bench_tells_the_mean)
+{
+	json_t *doc;
+	int one;
+
+	make_files();
+	doc = vggctl_json("bench -i 1 --split card --device sim --json", 0);
+	ASSERT_EQ(0, json_unpack(doc, "{s:i}", "card_cycles", &one));
+	EXPECT_LT(0, one);
+	EXPECT_NEAR((double)one,
+		    mean_cycles("bench -i 6 --in-flight 2 --split card "
+				"--device sim --json"),
+		    1e-6 * one);
+	EXPECT_NEAR(0.,
+		    mean_cycles("bench -i 6 --in-flight 2 --split cpu "
+				"--device sim --json"),
+		    1e-9);
 	json_decref(doc);
 }
 

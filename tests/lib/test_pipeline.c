@@ -238,10 +238,15 @@ TEST_TIMEOUT(small_networks_have_a_lane_per_cpu, 120)
 	OK(vgg_device_open("cpu", NULL, &d));
 	OK(vgg_lanes_make(d, s.m, VGG_SPLIT_AUTO, 2, &lanes));
 	EXPECT_EQ(2u, lanes.count);
+	EXPECT_TRUE(!strstr(lanes.summary, "1 of "));
 	vgg_lanes_clear(&lanes);
 	OK(vgg_pipeline_create(d, s.m, &o, 0, &p));
 	EXPECT_EQ(1, vgg_session_threads(vgg_pipeline_session(p)));
 	check_stream(&s, p, &seed);
+	vgg_pipeline_free(p);
+	/* What is told is what runs. */
+	OK(vgg_pipeline_create(d, s.m, &o, 1, &p));
+	EXPECT_CONTAINS(vgg_pipeline_placement(p), "/s predicted: 1 of ");
 	vgg_pipeline_free(p);
 	large = plan_vgg16();
 	OK(vgg_lanes_make(d, large, VGG_SPLIT_AUTO, 2, &lanes));
@@ -250,6 +255,43 @@ TEST_TIMEOUT(small_networks_have_a_lane_per_cpu, 120)
 	plan_net_free(large);
 	vgg_device_close(d);
 	stream_clear(&s);
+}
+
+/* Half the lanes, half the rate; and stages that wait for one image. */
+TEST(fewer_in_flight_are_predicted_so)
+{
+	struct vgg_lanes lanes = { .count = 3 };
+	unsigned int i;
+
+	for (i = 0; i < 3; i++) {
+		struct vgg_lane *l = &lanes.lane[i];
+
+		l->rate = i ? 1500 : 12000;
+		l->siblings = i ? 2 : 1;
+		l->processor = i > 0;
+		snprintf(l->name, sizeof(l->name), "%s", i ? "2 CPUs" : "card");
+	}
+	vgg_lanes_limit(&lanes, 3);
+	EXPECT_STREQ("whole images, 15000/s predicted: card 12000, "
+		     "2 CPUs 3000",
+		     lanes.summary);
+	vgg_lanes_limit(&lanes, 2);
+	EXPECT_STREQ("whole images, 13500/s predicted: card 12000, 1 of "
+		     "2 CPUs 1500",
+		     lanes.summary);
+	vgg_lanes_limit(&lanes, 1);
+	EXPECT_STREQ("whole images, 12000/s predicted: card 12000",
+		     lanes.summary);
+	EXPECT_EQ(1u, lanes.count);
+	lanes.stages = 2;
+	lanes.lane[0].rate = 50;
+	lanes.lane[0].ms = 32;
+	vgg_lanes_limit(&lanes, 3);
+	EXPECT_NEAR(50., lanes.lane[0].rate, 1e-9);
+	EXPECT_CONTAINS(lanes.summary, "2 stages, 50 images/s predicted");
+	vgg_lanes_limit(&lanes, 1);
+	EXPECT_NEAR(31.25, lanes.lane[0].rate, 1e-9);
+	EXPECT_CONTAINS(lanes.summary, "2 stages, 31.2 images/s predicted");
 }
 
 /*
