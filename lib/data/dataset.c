@@ -22,10 +22,13 @@ int vgg_dataset_open(const char *spec, enum vgg_dataset_part part,
 	const char *cifar10 = behind(spec, "cifar10");
 	const char *stl10 = behind(spec, "stl10");
 	struct vgg_dataset *d = NULL;
-	int err = cifar10 ? vgg_cifar10_open(cifar10, part, &d) :
-		  stl10	  ? vgg_stl10_open(stl10, part, &d) :
-			    vgg_folder_open(spec, &d);
+	int err = vgg_check_choice(part, VGG_DATASET_TRAIN, "part");
 
+	if (err)
+		return err;
+	err = cifar10 ? vgg_cifar10_open(cifar10, part, &d) :
+	      stl10   ? vgg_stl10_open(stl10, part, &d) :
+			vgg_folder_open(spec, &d);
 	if (!err) {
 		d->name = strdup(spec);
 		err = d->name ? 0 : vgg_fail_memory("a data set");

@@ -16,9 +16,10 @@
  * code, place and next step in vgg_error_last(). The library never prints and
  * never exits. Structs passed in start with `size`, to be set to sizeof the
  * struct by VGG_INIT(); fields a caller doesn't know stay 0, and 0 is always
- * the default. Types without a definition here are opaque. A handle may be
- * used by one thread at a time; different handles are independent, except that
- * a device must outlive its sessions and buffers, and a model its sessions.
+ * the default; a number that no constant of an enum has is BAD_ARGUMENT. Types
+ * without a definition here are opaque. A handle may be used by one thread at a
+ * time; different handles are independent, except that a device must outlive its
+ * sessions and buffers, and a model its sessions.
  * Where a layer runs never changes a byte of an int8 result.
  */
 #ifndef VGGACCEL_H

@@ -289,9 +289,11 @@ int vgg_model_save(const struct vgg_model *m, const char *path,
 		   enum vgg_keep keep)
 {
 	struct saver s = { .model = m, .keep = keep };
+	int err = vgg_check_choice(keep, VGG_KEEP_NONE, "keep");
 	unsigned int i;
-	int err;
 
+	if (err)
+		return err;
 	if (keep == VGG_KEEP_NONE && !m->integer_layers)
 		return vgg_fail(BAD_ARGUMENT, path,
 				"quantise it first, or keep fp32",

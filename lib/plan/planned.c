@@ -210,6 +210,9 @@ int vgg_plan_create(struct vgg_device *device, const struct vgg_model *model,
 	if (options)
 		memcpy(&o, options,
 		       options->size < sizeof(o) ? options->size : sizeof(o));
+	err = vgg_check_choice(o.split, VGG_SPLIT_OFFLOAD, "split");
+	if (err)
+		return err;
 	if (!model->integer_layers)
 		return vgg_fail(MODEL_PRECISION, model->name,
 				"import it again with quantisation",

@@ -199,10 +199,8 @@ static int take_options(struct quantisation *q,
 		o->percentile = PERCENTILE;
 	if (o->report)
 		*o->report = NULL;
-	if ((unsigned int)o->method > VGG_QUANTIZE_ENTROPY)
-		return vgg_fail(BAD_ARGUMENT, "method", NULL,
-				"there is no method %u",
-				(unsigned int)o->method);
+	if (vgg_check_choice(o->method, VGG_QUANTIZE_ENTROPY, "method"))
+		return -EINVAL;
 	if (!(o->percentile >= 50) || !(o->percentile <= 100))
 		return vgg_fail(BAD_ARGUMENT, "percentile",
 				"give a number from 50 to 100, e.g. 99.99",

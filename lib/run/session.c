@@ -200,13 +200,18 @@ int vgg_session_check_integer(const struct vgg_model *m)
 int vgg_session_take_options(const struct vgg_session_options *from,
 			     struct vgg_session_options *to)
 {
+	int err;
+
 	*to = (struct vgg_session_options)VGG_INIT(*to);
 	if (!from)
 		return 0;
 	if (vgg_check_struct(from->size, "session options"))
 		return -EINVAL;
 	memcpy(to, from, from->size < sizeof(*to) ? from->size : sizeof(*to));
-	return 0;
+	err = vgg_check_choice(to->split, VGG_SPLIT_OFFLOAD, "split");
+	return err ? err :
+		     vgg_check_choice(to->precision, VGG_PRECISION_FP32,
+				      "precision");
 }
 
 static int make_buffers(struct vgg_session *s)

@@ -50,6 +50,14 @@ int vgg_check_struct(size_t size, const char *name)
 			"its size field says %zu bytes", size);
 }
 
+int vgg_check_choice(unsigned int value, unsigned int most, const char *name)
+{
+	if (value <= most)
+		return 0;
+	return vgg_fail(BAD_ARGUMENT, name, "use one that vggaccel.h names",
+			"there is no %s %u", name, value);
+}
+
 int vgg_fail_memory(const char *what)
 {
 	return vgg_fail(NO_MEMORY, NULL, "free memory or use a smaller network",

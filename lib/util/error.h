@@ -24,6 +24,9 @@ int vgg_fail_(enum vgg_error_code code, const char *where,
 
 /* BAD_ARGUMENT unless a caller's struct says a plausible size. */
 int vgg_check_struct(size_t size, const char *name);
+/* BAD_ARGUMENT unless a caller's enum is one of 0 to most: one that a later
+ * version knows must not pass for the default. */
+int vgg_check_choice(unsigned int value, unsigned int most, const char *name);
 
 /* -ENOMEM, with what the memory was for. */
 int vgg_fail_memory(const char *what);

@@ -471,6 +471,60 @@ TEST(structs_without_a_size_are_refused)
 	vgg_model_free(m);
 }
 
+static int ignore_image(void *ctx, const struct vgg_evaluated *image)
+{
+	(void)ctx;
+	(void)image;
+	return 0;
+}
+
+/* Of each enum that comes in, what is none of its values: it is not taken for the
+ * default, wherever it comes in. */
+TEST(unknown_choices_are_refused)
+{
+	struct vgg_session_options o = VGG_INIT(o);
+	struct vgg_evaluate_options e = VGG_INIT(e);
+	struct vgg_quantize_options q = VGG_INIT(q);
+	struct vgg_plan_options p = VGG_INIT(p);
+	static const unsigned int classes[] = { 0 };
+	struct vgg_session *session;
+	struct vgg_pipeline *pipeline;
+	struct vgg_dataset *set;
+	struct vgg_device *d;
+	struct vgg_model *m;
+	struct vgg_plan *plan;
+	unsigned int i;
+
+	OK(vgg_device_open("sim", NULL, &d));
+	OK(vgg_model_load_default(&m));
+	OK(vgg_dataset_open(test_data("../samples"), VGG_DATASET_TEST, &set));
+	e.session = &o;
+	e.classes = classes;
+	for (i = 0; i < 2; i++) {
+		o.split = i ? VGG_SPLIT_AUTO : (enum vgg_split)77;
+		o.precision = (enum vgg_precision)(i ? 9 : 0);
+		EXPECT_EQ(-EINVAL, vgg_session_create(d, m, &o, &session));
+		EXPECT_STREQ("BAD_ARGUMENT", vgg_error_last()->name);
+		EXPECT_CONTAINS(vgg_error_last()->what,
+				i ? "no precision 9" : "no split 77");
+		EXPECT_EQ(-EINVAL, vgg_pipeline_create(d, m, &o, 0, &pipeline));
+		EXPECT_EQ(-EINVAL, vgg_evaluate(d, m, set, &e, ignore_image,
+						NULL));
+	}
+	p.split = (enum vgg_split)(VGG_SPLIT_OFFLOAD + 1);
+	EXPECT_EQ(-EINVAL, vgg_plan_create(d, m, &p, &plan));
+	q.method = (enum vgg_quantize_method)(VGG_QUANTIZE_ENTROPY + 1);
+	EXPECT_EQ(-EINVAL, vgg_model_quantize(m, &q));
+	EXPECT_EQ(-EINVAL, vgg_model_save(m, "/nonexistent/x",
+					  (enum vgg_keep)3));
+	EXPECT_STREQ("keep", vgg_error_last()->where);
+	vgg_dataset_free(set);
+	EXPECT_EQ(-EINVAL, vgg_dataset_open(test_data("../samples"),
+					    (enum vgg_dataset_part)2, &set));
+	vgg_model_free(m);
+	vgg_device_close(d);
+}
+
 /* A caller built with an older header, whose structs end sooner. */
 TEST(shorter_structs_are_read_no_further)
 {
