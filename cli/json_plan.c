@@ -98,6 +98,9 @@ void js_plan(const struct cli *cli, const struct out_plan *plan)
 				    json_null());
 	json_object_set_new(doc, "local_used", integer(i->local_used));
 	json_object_set_new(doc, "local_free", integer(i->local_free));
+	json_object_set_new(doc, "activation_bytes",
+			    integer(i->activation_bytes));
+	json_object_set_new(doc, "on_board", json_boolean(i->on_board));
 	json_object_set_new(doc, "stream", pack_stream(i));
 	json_object_set_new(doc, "layers", layers);
 	if (plan->saved)

@@ -53,6 +53,21 @@ static void print_latency(const struct cli *cli, const struct out_plan *plan)
 		  text_ms(plan->planned[i->slowest].ms, a));
 }
 
+static void print_memory(const struct vgg_plan_info *i)
+{
+	char a[TEXT_SI], b[TEXT_SI];
+
+	if (i->on_board)
+		text_pair("on board", "%s of weights, room for %s more",
+			  text_si((double)i->local_used, "B", a),
+			  text_si((double)i->local_free, "B", b));
+	else
+		text_pair("on board",
+			  "nothing: %s of activations don't fit, so they and "
+			  "the weights stay in the host's memory",
+			  text_si((double)i->activation_bytes, "B", a));
+}
+
 static void print_stream(const struct vgg_plan_info *i)
 {
 	if (i->bound <= 0)
@@ -69,7 +84,7 @@ static void print_stream(const struct vgg_plan_info *i)
 void text_planned(const struct cli *cli, const struct out_plan *plan)
 {
 	const struct vgg_plan_info *i = &plan->info;
-	char a[TEXT_SI], b[TEXT_SI];
+	char a[TEXT_SI];
 	struct table t;
 	unsigned int k;
 
@@ -83,9 +98,7 @@ void text_planned(const struct cli *cli, const struct out_plan *plan)
 	text_pair("placement", "%s", i->summary);
 	print_latency(cli, plan);
 	if (i->card) {
-		text_pair("on board", "%s of weights, room for %s more",
-			  text_si((double)i->local_used, "B", a),
-			  text_si((double)i->local_free, "B", b));
+		print_memory(i);
 		text_pair("link", "%s an image; %s",
 			  bytes_text(i->link_bytes, a), i->link);
 	}

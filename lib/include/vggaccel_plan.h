@@ -35,7 +35,8 @@ struct vgg_plan_options {
  * milliseconds; nothing runs. MODEL_PRECISION without an integer form;
  * MODEL_UNSUPPORTED or NO_DEVICE if the card is asked for what it can't do;
  * BAD_ARGUMENT, PLAN_FORMAT, PLAN_MISMATCH for options and files that make no
- * sense; DEVICE_MEMORY for a file's plan whose weights don't fit on board. */
+ * sense. Weights of a file's plan that don't fit on board are streamed, as a
+ * session would do it. */
 int vgg_plan_create(struct vgg_device *device, const struct vgg_model *model,
 		    const struct vgg_plan_options *options,
 		    struct vgg_plan **plan);
@@ -114,6 +115,10 @@ struct vgg_plan_info {
 	const char *link_source; /* "registers" of the card or its profile,
 				  * "supposed" (what_if), "measured"; "" */
 	const char *link;	/* the same as text, "800 MB/s, measured" */
+	/* Of an image's tensors, all together: they lie on board if all have room
+	 * there, else in the host's memory, and the weights as well. */
+	uint64_t activation_bytes;
+	bool on_board;
 };
 int vgg_plan_info(const struct vgg_plan *plan, struct vgg_plan_info *info);
 

@@ -36,11 +36,9 @@ static void offload(const struct vgg_layer *l, uint64_t *room,
 }
 
 /* CARD, CPU. */
-static int force(const struct vgg_layer *l, bool on_card, uint64_t *room,
+static int force(const struct vgg_layer *l, bool on_card,
 		 struct vgg_plan_layer *p)
 {
-	uint64_t bytes = vgg_weight_bytes(l, card);
-
 	snprintf(p->reason, sizeof(p->reason), "as asked");
 	if (!on_card)
 		return 0;
@@ -49,10 +47,27 @@ static int force(const struct vgg_layer *l, bool on_card, uint64_t *room,
 			MODEL_UNSUPPORTED, l->name, "use --split auto, or cpu",
 			"the card can't run this layer: %s", l->cpu_reason);
 	p->where = VGG_ON_CARD;
-	p->streamed = bytes > *room;
-	if (!p->streamed)
-		*room -= bytes;
 	return 0;
+}
+
+void vgg_plan_fit(struct vgg_plan *plan, const struct vgg_model *m,
+		  uint64_t local_free)
+{
+	uint64_t needed = vgg_activation_bytes(m), bytes;
+	uint64_t room = local_free < needed ? 0 : local_free - needed;
+	unsigned int i;
+
+	for (i = 0; i < plan->count; i++) {
+		struct vgg_plan_layer *p = &plan->layers[i];
+
+		if (p->streamed || !vgg_plan_uses_card(p))
+			continue;
+		bytes = vgg_weight_bytes(
+			&m->layers[i],
+			(struct vgg_place_of){ p->where, p->cut });
+		p->streamed = bytes > room;
+		room -= p->streamed ? 0 : bytes;
+	}
 }
 
 static int by_rule(const struct vgg_costs *c, enum vgg_split split,
@@ -69,8 +84,10 @@ static int by_rule(const struct vgg_costs *c, enum vgg_split split,
 		if (split == VGG_SPLIT_OFFLOAD)
 			offload(l, &room, p);
 		else
-			err = force(l, split == VGG_SPLIT_CARD, &room, p);
+			err = force(l, split == VGG_SPLIT_CARD, p);
 	}
+	if (!err && split == VGG_SPLIT_CARD)
+		vgg_plan_fit(plan, c->model, c->machine->card.local_free);
 	return err;
 }
 

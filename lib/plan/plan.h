@@ -132,6 +132,11 @@ int vgg_plan_make(struct vgg_device *device, const struct vgg_model *m,
  * the CPU computes what it simulates. It is there to be seen at work, so AUTO
  * gives it all it can run. */
 bool vgg_plan_wins_no_time(const struct vgg_device_info *d);
+/* What a plan would keep on board beyond what fits there beside the activations is
+ * streamed: the weights of the last layers. So a plan of a file, or one that puts
+ * all on the card, is for cards of any memory. */
+void vgg_plan_fit(struct vgg_plan *plan, const struct vgg_model *m,
+		  uint64_t local_free);
 /* Layers with `free` and neutral fields. */
 int vgg_plan_alloc(struct vgg_plan *plan, const struct vgg_model *m);
 /* Fills the summary. */

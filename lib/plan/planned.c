@@ -127,6 +127,8 @@ static int make_plan(struct planned *p, const struct vgg_costs *c,
 				       &p->plan);
 	err = vgg_plan_read(&p->plan, p->model, o->file);
 	if (!err)
+		vgg_plan_fit(&p->plan, p->model, p->machine.card.local_free);
+	if (!err)
 		err = vgg_plan_evaluate(c, &p->plan);
 	if (!err)
 		vgg_plan_explain(c, &p->plan);
@@ -291,6 +293,9 @@ int vgg_plan_info(const struct vgg_plan *plan, struct vgg_plan_info *info)
 	i.link_bytes = plan->link_bytes;
 	i.local_used = plan->local_used;
 	i.local_free = plan->local_free;
+	i.activation_bytes = vgg_activation_bytes(p->model);
+	i.on_board = p->machine.has_card &&
+		     p->machine.card.local_free >= i.activation_bytes;
 	i.stages_rate = p->stream.stages_rate;
 	i.images_rate = p->stream.images_rate;
 	i.bound = isfinite(p->stream.bound) ? p->stream.bound : 0;

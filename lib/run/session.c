@@ -151,8 +151,8 @@ static size_t tail_count(const struct vgg_model *m)
 }
 
 /*
- * Plans. Those of a file hold for any device; whether this one can do what it
- * says is found out where it is executed.
+ * Plans. Those of a file hold for any device; what this one has no room for is
+ * streamed, as vgg_plan_create() prices it.
  */
 int vgg_session_read_plan(struct vgg_device *device, const struct vgg_model *m,
 			  const char *path, struct vgg_plan *plan)
@@ -171,6 +171,8 @@ int vgg_session_read_plan(struct vgg_device *device, const struct vgg_model *m,
 				       "plan",
 				       "the plan in %s runs layers on a card",
 				       path);
+	if (!err)
+		vgg_plan_fit(plan, m, d.local_free);
 	vgg_plan_summarize(plan, m);
 	return err;
 }

@@ -185,6 +185,20 @@ TEST(saved_plans_run)
 	json_decref(plan);
 }
 
+/* Not just as no bytes on board and no room. */
+TEST(why_memory_is_not_used_is_told)
+{
+	json_t *doc = plan_json("--device sim --what-if memory=0");
+	struct ran r = vggctl("plan --device sim --what-if memory=0");
+
+	EXPECT_TRUE(json_is_false(json_object_get(doc, "on_board")));
+	EXPECT_LT(0, number_of(doc, "activation_bytes"));
+	EXPECT_CONTAINS(r.out, "on board      nothing: ");
+	EXPECT_CONTAINS(r.out, " of activations don't fit");
+	json_decref(doc);
+	ran_free(&r);
+}
+
 TEST_TIMEOUT(calibration_is_told_and_used, 120)
 {
 	struct ran r;

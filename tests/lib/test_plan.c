@@ -117,9 +117,13 @@ TEST(bad_options_are_named)
 	plan_net_free(m);
 }
 
-/* A plan in a file may ask for more memory than there is. */
-TEST(a_files_plan_must_fit)
+/* A plan in a file may ask for more memory than there is: then it is the one that
+ * --split card has there. */
+TEST(a_files_plan_streams_what_does_not_fit)
 {
+	struct vgg_plan_info file = VGG_INIT(file), rule = VGG_INIT(rule);
+	struct vgg_plan_layer_info l = VGG_INIT(l);
+
 	static char path[512];
 	struct vgg_model *m = plan_vgg16();
 	struct vgg_plan_options o = VGG_INIT(o);
@@ -132,13 +136,20 @@ TEST(a_files_plan_must_fit)
 	OK(vgg_plan_save(plan, path));
 	vgg_plan_free(plan);
 	o.file = path;
-	OK(vgg_plan_create(NULL, m, &o, &plan));
-	vgg_plan_free(plan);
 	o.what_if = "memory=100";
-	plan = NULL;
-	EXPECT_EQ(-ENOSPC, vgg_plan_create(NULL, m, &o, &plan));
-	EXPECT_CONTAINS(vgg_error_last()->what, "MB of weights on board");
-	EXPECT_CONTAINS(vgg_error_last()->next_step, "stream");
+	OK(vgg_plan_create(NULL, m, &o, &plan));
+	OK(vgg_plan_info(plan, &file));
+	OK(vgg_plan_layer(plan, m->count - 3, &l));
+	EXPECT_TRUE(l.streamed);
+	EXPECT_CONTAINS(l.reason, "weights over the link");
+	vgg_plan_free(plan);
+	o.file = NULL;
+	OK(vgg_plan_create(NULL, m, &o, &plan));
+	OK(vgg_plan_info(plan, &rule));
+	vgg_plan_free(plan);
+	EXPECT_NEAR(rule.ms, file.ms, 1e-9);
+	EXPECT_EQ(rule.link_bytes, file.link_bytes);
+	EXPECT_EQ(rule.local_used, file.local_used);
 	plan_net_free(m);
 }
 

@@ -10,6 +10,7 @@
 #include "net.h"
 #include "plan_support.h"
 #include "run/int8.h"
+#include "util/file.h"
 #include "vgg_harness.h"
 
 static const char *const profiles[] = { "default",  "small",  "middle",
@@ -167,6 +168,51 @@ TEST(the_built_in_network_takes_the_cycles_that_are_predicted)
 		vgg_device_close(d);
 	}
 	vgg_model_free(m);
+}
+
+/* The plan of a file, made for a card with more memory than this one. The last
+ * layer's weights would just fit if only the tensors between the card's layers took room. */
+TEST(a_files_plan_runs_as_it_is_predicted)
+{
+	struct vgg_plan_options po = VGG_INIT(po);
+	struct vgg_session_options so = VGG_INIT(so);
+	struct vgg_device_options dev = VGG_INIT(dev);
+	struct vgg_result r = VGG_INIT(r);
+	struct vgg_model *m = plan_net(64, 16, 16,
+				       "conv 128 k3 p1\nconv 256 k3 p1\n"
+				       "conv 224 k3 p1");
+	float *input = calloc(64 * 16 * 16, sizeof(*input));
+	char file[512], card[512];
+	struct vgg_session *s;
+	struct vgg_device *d;
+	struct vgg_plan *plan;
+
+	ASSERT_TRUE(input != NULL);
+	make_runnable(m);
+	snprintf(file, sizeof(file), "%s/plan.json", test_tmpdir());
+	snprintf(card, sizeof(card), "%s/tiny.card", test_tmpdir());
+	OK(vgg_write_text(card, "name tiny\nlocal_mib 1\n"));
+	po.split = VGG_SPLIT_CARD;
+	po.what_if = "memory=512";
+	OK(vgg_plan_create(NULL, m, &po, &plan));
+	EXPECT_TRUE(!plan->layers[2].streamed);
+	OK(vgg_plan_save(plan, file));
+	vgg_plan_free(plan);
+	dev.card = card;
+	OK(vgg_device_open("sim", &dev, &d));
+	po.what_if = NULL;
+	po.file = file;
+	OK(vgg_plan_create(d, m, &po, &plan));
+	EXPECT_TRUE(!plan->layers[1].streamed && plan->layers[2].streamed);
+	so.plan = file;
+	OK(vgg_session_create(d, m, &so, &s));
+	OK(vgg_session_run_tensor(s, input, 64 * 16 * 16, &r));
+	EXPECT_EQ(plan->cycles, r.card_cycles);
+	vgg_plan_free(plan);
+	vgg_session_free(s);
+	vgg_device_close(d);
+	plan_net_free(m);
+	free(input);
 }
 
 /* Chains in which card and CPU take turns, with layers of every kind. */

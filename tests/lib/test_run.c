@@ -508,15 +508,15 @@ TEST(unknown_choices_are_refused)
 		EXPECT_CONTAINS(vgg_error_last()->what,
 				i ? "no precision 9" : "no split 77");
 		EXPECT_EQ(-EINVAL, vgg_pipeline_create(d, m, &o, 0, &pipeline));
-		EXPECT_EQ(-EINVAL, vgg_evaluate(d, m, set, &e, ignore_image,
-						NULL));
+		EXPECT_EQ(-EINVAL,
+			  vgg_evaluate(d, m, set, &e, ignore_image, NULL));
 	}
 	p.split = (enum vgg_split)(VGG_SPLIT_OFFLOAD + 1);
 	EXPECT_EQ(-EINVAL, vgg_plan_create(d, m, &p, &plan));
 	q.method = (enum vgg_quantize_method)(VGG_QUANTIZE_ENTROPY + 1);
 	EXPECT_EQ(-EINVAL, vgg_model_quantize(m, &q));
-	EXPECT_EQ(-EINVAL, vgg_model_save(m, "/nonexistent/x",
-					  (enum vgg_keep)3));
+	EXPECT_EQ(-EINVAL,
+		  vgg_model_save(m, "/nonexistent/x", (enum vgg_keep)3));
 	EXPECT_STREQ("keep", vgg_error_last()->where);
 	vgg_dataset_free(set);
 	EXPECT_EQ(-EINVAL, vgg_dataset_open(test_data("../samples"),
