@@ -400,7 +400,8 @@ install: all man
 		kmod/include/uapi/vggaccel_drm.h $(DESTDIR)$(PREFIX)/include/
 	install -m 644 $(B)/vggaccel.pc $(DESTDIR)$(PREFIX)/lib/pkgconfig/
 	install -m 644 lib/model/shapes10.safetensors \
-		lib/model/imagenet_labels.txt firmware-sim/cards/*.card \
+		lib/model/imagenet_labels.txt lib/plan/plan.schema.json \
+		firmware-sim/cards/*.card \
 		$(DESTDIR)$(PREFIX)/share/vggaccel/
 
 # Man pages, if scdoc is here (make deps installs it).

@@ -61,8 +61,9 @@ static json_t *pack_plan(const struct vgg_plan *plan, const struct vgg_model *m)
 	for (i = 0; i < plan->count; i++)
 		json_array_append_new(
 			layers, pack_layer(&plan->layers[i], &m->layers[i]));
-	j = json_pack("{s:i, s:s}", "vggaccel_plan", VGG_PLAN_VERSION,
-		      "network", m->name ? m->name : "");
+	j = json_pack("{s:s, s:i, s:s}", "$schema", VGG_PLAN_SCHEMA,
+		      "vggaccel_plan", VGG_PLAN_VERSION, "network",
+		      m->name ? m->name : "");
 	if (plan->ms > 0) {
 		json_object_set_new(j, "ms", json_real(plan->ms));
 		json_object_set_new(j, "guessed", json_boolean(plan->guessed));
@@ -285,9 +286,10 @@ static int read_layers(struct reader *r, const json_t *list,
 
 static int read_plan(struct reader *r, json_t *o, struct vgg_plan *plan)
 {
-	static const char *const known[] = { "vggaccel_plan", "network",
-					     "layers",	      "ms",
-					     "guessed",	      NULL };
+	static const char *const known[] = { "$schema", "vggaccel_plan",
+					     "network", "layers",
+					     "ms",	"guessed",
+					     NULL };
 	const json_t *version = json_object_get(o, "vggaccel_plan");
 	const char *name = r->model->name ? r->model->name : "", *network;
 	int err;

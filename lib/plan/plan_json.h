@@ -2,6 +2,8 @@
 /*
  * Plans as files, to be kept, edited and used again. A JSON object:
  *
+ *   $schema	optional: the name of plan.schema.json, which says all this to
+ *		editors; not read
  *   vggaccel_plan	1, the version of this format
  *   network	the model's name
  *   layers	array, one object for each integer layer, in order:
@@ -22,6 +24,7 @@
 #include "plan/plan.h"
 
 #define VGG_PLAN_VERSION 1
+#define VGG_PLAN_SCHEMA "urn:vggaccel:plan:1"
 
 /* Where it runs, as in the file: "card". */
 const char *vgg_where_name(const struct vgg_plan_layer *p);
