@@ -69,6 +69,8 @@ enum vgg_trace_kind {
 	VGG_TRACE_JOB,		/* of the card */
 	VGG_TRACE_LAYER,	/* within a job; by the cycle model */
 	VGG_TRACE_DMA,		/* bytes over the card's link; by the cycle model */
+	VGG_TRACE_WAIT,		/* for the CPU's threads, which another image in
+				 * flight has */
 };
 
 struct vgg_trace_event {
@@ -80,7 +82,8 @@ struct vgg_trace_event {
 	unsigned int track;
 	unsigned int depth;	/* in how many others of the track */
 	uint64_t begin, end;	/* ns, CLOCK_MONOTONIC */
-	unsigned int image;	/* number of the inference, from 1 */
+	unsigned int image;	/* number of the inference: from 1, since the
+				 * trace was cleared */
 	int layer, layers;	/* of the model: first and count; -1, 0: none */
 	const char *where;	/* STEP, FLOAT: as of plans; else NULL */
 	int cut, all;		/* STEP: the card has the first `cut` of `all` rows

@@ -366,6 +366,14 @@ static int end_fetch(struct vgg_int8 *x, const struct going *g, int err,
 	return end(x, g, err, totals);
 }
 
+/* A step of the CPU alone begins when it has the CPU; others have begun by what they
+ * tell the card. */
+static void claim_ahead(struct vgg_int8 *x, const struct vgg_int8_step *s)
+{
+	if (s->cpu && !s->fetch.stream && !s->job.stream)
+		claim(x, vgg_int8_threads(x, s->first));
+}
+
 /*
  * Card and CPU at the same time. The card's own job is in its queue before what
  * the CPU lacks has been fetched: it goes on from the one to the other by
@@ -402,8 +410,10 @@ int vgg_int8_run(struct vgg_int8 *x, struct vgg_int8_totals *totals)
 	err = hide_results(x);
 	if (!err)
 		err = sync_input(x, vgg_buffer_finish_range);
-	for (i = 0; !err && i < x->step_count; i++)
+	for (i = 0; !err && i < x->step_count; i++) {
+		claim_ahead(x, &x->steps[i]);
 		err = run_step(x, &x->steps[i], totals);
+	}
 	let_go(x);
 	return err ? err : show_results(x);
 }

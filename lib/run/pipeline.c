@@ -498,8 +498,8 @@ static struct flight *take_free(struct vgg_pipeline *p)
 	f = find_free(p, false);
 	pthread_mutex_unlock(&p->lock);
 	if (f)
-		vgg_session_set_place(f->session, (unsigned int)(f - p->flight),
-				      p->images + 1);
+		vgg_session_next_image(f->session,
+				       (unsigned int)(f - p->flight));
 	else
 		vgg_fail(PIPELINE_FULL, NULL,
 			 "pull the oldest result, then push again",

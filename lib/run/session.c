@@ -404,11 +404,10 @@ void vgg_session_set_trace(struct vgg_session *s, struct vgg_trace *trace)
 	s->trace = trace;
 }
 
-void vgg_session_set_place(struct vgg_session *s, unsigned int lane,
-			   unsigned int image)
+void vgg_session_next_image(struct vgg_session *s, unsigned int lane)
 {
 	s->lane = lane;
-	s->image = image;
+	s->image = vgg_trace_next_image(s->trace);
 }
 
 int vgg_session_threads(const struct vgg_session *s)

@@ -46,9 +46,8 @@ int vgg_session_another(const struct vgg_session *first,
 /* Records in a trace that has another session's plan of the same model; before
  * vgg_session_another(). */
 void vgg_session_set_trace(struct vgg_session *s, struct vgg_trace *trace);
-/* What a trace calls what comes: trace/trace.h. */
-void vgg_session_set_place(struct vgg_session *s, unsigned int lane,
-			   unsigned int image);
+/* What comes is the trace's next image, in this lane: trace/trace.h. */
+void vgg_session_next_image(struct vgg_session *s, unsigned int lane);
 /* Those of processor 0. */
 int vgg_session_threads(const struct vgg_session *s);
 /* The card's jobs for an image. */

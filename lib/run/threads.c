@@ -217,8 +217,11 @@ void vgg_threads_claim(struct vgg_threads *t)
 		return;
 	pthread_mutex_lock(&t->claim);
 	ticket = t->tickets++;
-	while (ticket != t->serving)
-		pthread_cond_wait(&t->served, &t->claim);
+	if (ticket != t->serving) {
+		VGG_TRACE_NAMED(WAIT, "waiting for the CPU");
+		while (ticket != t->serving)
+			pthread_cond_wait(&t->served, &t->claim);
+	}
 	pthread_mutex_unlock(&t->claim);
 	if (t->bound)
 		sched_setaffinity(0, sizeof(t->place), &t->place);

@@ -19,7 +19,7 @@
 #define TICKS 12
 #define TOO_SMALL 0.2
 
-#define KINDS (VGG_TRACE_DMA + 1)
+#define KINDS (VGG_TRACE_WAIT + 1)
 
 static const char *const legend[KINDS] = {
 	[VGG_TRACE_IMAGE] = "inference",
@@ -34,6 +34,7 @@ static const char *const legend[KINDS] = {
 	[VGG_TRACE_JOB] = "job of the card",
 	[VGG_TRACE_LAYER] = "layer on the card, modelled",
 	[VGG_TRACE_DMA] = "DMA, modelled",
+	[VGG_TRACE_WAIT] = "waiting for the CPU",
 };
 
 void vgg_trace_put_text(FILE *to, const char *text)

@@ -20,6 +20,7 @@ static const char *const kind_names[] = {
 	[VGG_TRACE_FETCH] = "fetch",	 [VGG_TRACE_WORK] = "CPU work",
 	[VGG_TRACE_CALL] = "call",	 [VGG_TRACE_JOB] = "job",
 	[VGG_TRACE_LAYER] = "layer",	 [VGG_TRACE_DMA] = "DMA",
+	[VGG_TRACE_WAIT] = "wait",
 };
 
 struct vgg_trace_event *vgg_trace_add(struct vgg_trace *t)
@@ -341,7 +342,7 @@ const char *vgg_trace_group(const struct vgg_trace *t, unsigned int track)
 	return groups[t->rows[track].key >> VGG_RANK_SHIFT];
 }
 
-/* Their numbers follow each other; a pipeline's go on from before. */
+/* Their numbers follow each other. */
 unsigned int vgg_trace_images(const struct vgg_trace *t)
 {
 	unsigned int least = UINT_MAX, most = 0;

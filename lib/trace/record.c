@@ -131,6 +131,11 @@ void vgg_trace_end(const struct vgg_trace_span *s)
 	here->worked |= worked;
 }
 
+unsigned int vgg_trace_next_image(struct vgg_trace *trace)
+{
+	return trace ? atomic_fetch_add(&trace->images, 1) + 1 : 0;
+}
+
 struct vgg_trace_visit vgg_trace_enter(struct vgg_trace *trace,
 				       unsigned int lane, unsigned int image)
 {
@@ -140,7 +145,7 @@ struct vgg_trace_visit vgg_trace_enter(struct vgg_trace *trace,
 	if (!trace || here->trace == trace)
 		return v;
 	if (!image)
-		image = atomic_fetch_add(&trace->images, 1) + 1;
+		image = vgg_trace_next_image(trace);
 	*here = (struct vgg_trace_place){ .trace = trace,
 					  .image = image,
 					  .lane = (uint16_t)lane,

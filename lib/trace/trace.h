@@ -101,6 +101,8 @@ struct vgg_trace_visit {
 	bool entered;
 };
 
+/* The next image's number, which is taken; 0 without a trace. */
+unsigned int vgg_trace_next_image(struct vgg_trace *trace);
 /* trace may be NULL. image 0: the next number. Nothing, if this thread is in an
  * inference of this trace already. */
 struct vgg_trace_visit vgg_trace_enter(struct vgg_trace *trace,

@@ -324,6 +324,37 @@ TEST(other_runs_can_be_traced)
 	json_decref(doc);
 }
 
+/* From 1 on, whatever the warm-up was; and a step of the CPU has it from its begin
+ * to its end: who waits for it is in no such step. */
+static void expect_stream(const json_t *events, int images)
+{
+	int least = images + 1, most = 0;
+	json_t *e, *step;
+	size_t i, k;
+
+	json_array_foreach(events, i, e)
+	{
+		int image = (int)number_of(json_object_get(e, "args"), "image");
+
+		if (!is(e, "ph", "X"))
+			continue;
+		least = image < least ? image : least;
+		most = image > most ? image : most;
+		json_array_foreach(events, k, step)
+		{
+			EXPECT_FALSE(is(e, "cat", "wait") &&
+				     is(step, "cat", "step") &&
+				     is(json_object_get(step, "args"), "where",
+					"cpu") &&
+				     number_of(e, "tid") ==
+					     number_of(step, "tid") &&
+				     overlap(e, step));
+		}
+	}
+	EXPECT_EQ(1, least);
+	EXPECT_EQ(images, most);
+}
+
 /* Images in flight at the same time each have a track. */
 TEST(streams_can_be_traced)
 {
@@ -345,6 +376,7 @@ TEST(streams_can_be_traced)
 	EXPECT_EQ(0u,
 		  names(events_of(doc), "thread_name", "inferences, lane 4"));
 	expect_nesting(events_of(doc));
+	expect_stream(events_of(doc), 8);
 	EXPECT_LT(0u, overlaps(events_of(doc)));
 	json_decref(summary);
 	json_decref(doc);

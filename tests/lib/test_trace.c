@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <jansson.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -201,7 +202,69 @@ TEST(many_threads_record_at_once)
 struct pooled {
 	struct lane lane;
 	struct vgg_threads *own, *shared;
+	atomic_bool began;
 };
+
+/* Who finds the threads claimed waits, and that is told; who doesn't, doesn't. */
+static void *run_claiming(void *arg)
+{
+	struct pooled *p = arg;
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		VGG_TRACE_INFERENCE(p->lane.trace, p->lane.number, 0);
+		vgg_threads_claim(p->shared);
+		{
+			VGG_TRACE_NAMED(CALL, "the turn");
+			p->began = true;
+		}
+		vgg_threads_unclaim(p->shared);
+	}
+	return NULL;
+}
+
+TEST(waiting_is_told)
+{
+	struct pooled p = { .began = false };
+	struct vgg_trace_event e, turn = VGG_INIT(turn);
+	struct timespec while_ = { .tv_nsec = 2000000 };
+	unsigned int waits = 0, tries;
+	size_t i;
+
+	OK(vgg_trace_create(0, &p.lane.trace));
+	OK(vgg_threads_create(1, &p.shared));
+	/* A thread may start later than another one sleeps. */
+	for (tries = 0; !waits && tries < 500; tries++) {
+		p.began = false;
+		vgg_trace_clear(p.lane.trace);
+		vgg_threads_claim(p.shared);
+		ASSERT_EQ(0, pthread_create(&p.lane.thread, NULL, run_claiming,
+					    &p));
+		nanosleep(&while_, NULL);
+		EXPECT_FALSE(p.began);
+		vgg_threads_unclaim(p.shared);
+		ASSERT_EQ(0, pthread_join(p.lane.thread, NULL));
+		waits = count_of(p.lane.trace, VGG_TRACE_WAIT);
+	}
+	ASSERT_EQ(1u, waits);
+	EXPECT_EQ(2u, count_of(p.lane.trace, VGG_TRACE_CALL));
+	expect_order(p.lane.trace);
+	for (i = 0; i < info_of(p.lane.trace).events; i++) {
+		e = event_of(p.lane.trace, i);
+		if (e.kind == VGG_TRACE_CALL && e.image == 1)
+			turn = e;
+	}
+	for (i = 0; i < info_of(p.lane.trace).events; i++) {
+		e = event_of(p.lane.trace, i);
+		if (e.kind != VGG_TRACE_WAIT)
+			continue;
+		EXPECT_STREQ("wait", e.kind_name);
+		EXPECT_EQ(1u, e.image);
+		EXPECT_LE(e.end, turn.begin);
+	}
+	vgg_threads_free(p.shared);
+	vgg_trace_free(p.lane.trace);
+}
 
 #define POOLED_RUNS 40
 #define TASKS 8
