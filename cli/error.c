@@ -121,7 +121,7 @@ void cli_note_late(uint64_t jobs, uint64_t late, uint64_t late_us)
 		return;
 	snprintf(text, sizeof(text),
 		 "%llu of %llu job%s ended later than the modelled card's, by "
-		 "%.3g ms in all: this machine is too slow, or too busy, for "
+		 "%.1f ms in all: this machine is too slow, or too busy, for "
 		 "these times to mean much",
 		 (unsigned long long)late, (unsigned long long)jobs,
 		 jobs == 1 ? "" : "s", (double)late_us / 1e3);

@@ -564,7 +564,7 @@ static void text_analysis(const struct cli *cli, const struct out_analysis *a)
 static void text_calibrate(const struct cli *cli, const struct out_calibrate *o)
 {
 	const struct vgg_calibrate_info *c = &o->info;
-	char kept[48] = "";
+	char kept[48] = "", a[TEXT_SI], b[TEXT_SI];
 
 	(void)cli;
 	if (c->kept)
@@ -572,15 +572,14 @@ static void text_calibrate(const struct cli *cli, const struct out_calibrate *o)
 			 c->kept);
 	text_pair("layers", "%u shape%s measured%s", c->shapes,
 		  c->shapes == 1 ? "" : "s", kept);
-	text_pair("CPU",
-		  "%.3g ms for the model's, by %d thread%s; the guess was "
-		  "%.3g ms",
-		  c->ms, c->threads, c->threads == 1 ? "" : "s", c->guessed_ms);
+	text_pair("CPU", "%s for the model's, by %d thread%s; the guess was %s",
+		  text_ms(c->ms, a), c->threads, c->threads == 1 ? "" : "s",
+		  text_ms(c->guessed_ms, b));
 	if (c->job_ms > 0)
 		text_pair("a job",
-			  "%.3g ms of this host's time; takes %.3g ms from "
-			  "the CPU's own work",
-			  c->job_ms, c->submit_ms);
+			  "%s of this host's time; takes %s from the CPU's own "
+			  "work",
+			  text_ms(c->job_ms, a), text_ms(c->submit_ms, b));
 	if (*c->link)
 		text_pair("link", "%s", c->link);
 	text_pair("kept in", "%s", c->path);
@@ -612,7 +611,7 @@ static void text_bench(const struct cli *cli, const struct out_bench *b)
 	text_pair("p99", "%s", text_ms(b->p99, a));
 	text_pair("max", "%s", text_ms(b->max, a));
 	text_pair("mean", "%s", text_ms(b->mean, a));
-	text_pair("rate", "%.4g images/s", b->rate);
+	text_pair("rate", "%s images/s", text_rate(b->rate, a));
 	if (b->card_cycles > 0)
 		text_pair("card", "%.0f cycles an image%s: %s at %s",
 			  b->card_cycles,

@@ -3,12 +3,13 @@
 #include <stdlib.h>
 
 #include "out.h"
-#include "text.h"
+#include "text_style.h"
 #include "text_tables.h"
 
 static void put_scores(const struct out_eval *e, const char *before,
 		       const char *after)
 {
+	char rate[TEXT_SI];
 	struct table t;
 	int i;
 
@@ -22,7 +23,7 @@ static void put_scores(const struct out_eval *e, const char *before,
 		table_cell(&t, "%.2f %%", 100 * s->top1);
 		table_cell(&t, "%.2f %%", 100 * s->top5);
 		if (s->rate > 0)
-			table_cell(&t, "%.4g", s->rate);
+			table_cell(&t, "%s", text_rate(s->rate, rate));
 		else
 			table_cell(&t, "-");
 		table_cell(&t, "%s", s->placement);

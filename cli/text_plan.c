@@ -70,15 +70,18 @@ static void print_memory(const struct vgg_plan_info *i)
 
 static void print_stream(const struct vgg_plan_info *i)
 {
+	char a[TEXT_SI];
+
 	if (i->bound <= 0)
 		return;
-	text_pair("stages", "%.4g images/s: %s", i->stages_rate, i->stages);
-	text_pair("whole images", "%.4g images/s, each on one processor%s",
-		  i->images_rate,
+	text_pair("stages", "%s images/s: %s", text_rate(i->stages_rate, a),
+		  i->stages);
+	text_pair("whole images", "%s images/s, each on one processor%s",
+		  text_rate(i->images_rate, a),
 		  i->images_rate > i->stages_rate ? ": the faster way" : "");
 	text_pair("bound",
-		  "%.4g images/s, if all could be shared and nothing moved",
-		  i->bound);
+		  "%s images/s, if all could be shared and nothing moved",
+		  text_rate(i->bound, a));
 }
 
 void text_planned(const struct cli *cli, const struct out_plan *plan)
@@ -99,8 +102,10 @@ void text_planned(const struct cli *cli, const struct out_plan *plan)
 	print_latency(cli, plan);
 	if (i->card) {
 		print_memory(i);
-		text_pair("link", "%s an image; %s",
-			  bytes_text(i->link_bytes, a), i->link);
+		text_pair("link", "%s%s; %s",
+			  i->link_bytes ? bytes_text(i->link_bytes, a) :
+					  "nothing crosses it",
+			  i->link_bytes ? " an image" : "", i->link);
 	}
 	print_stream(i);
 	if (plan->saved)

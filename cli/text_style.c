@@ -79,6 +79,17 @@ void text_warned_end(unsigned int all)
 		printf("%s\n", text_off());
 }
 
+const char *text_rate(double rate, char buffer[TEXT_SI])
+{
+	snprintf(buffer, TEXT_SI, "%.*f",
+		 rate >= 999.95 ? 0 :
+		 rate >= 99.995 ? 1 :
+		 rate >= 9.9995 ? 2 :
+				  3,
+		 rate);
+	return buffer;
+}
+
 const char *text_ms(double ms, char buffer[TEXT_SI])
 {
 	snprintf(buffer, TEXT_SI, "%.*f ms",

@@ -21,6 +21,8 @@ void text_heading(const char *s);
  * is something: each with how many there were before, and the end with all. */
 void text_warned(const char *name, unsigned int before);
 void text_warned_end(unsigned int all);
+/* 11420, 123.4, 12.34, 1.234: never 1.142e+04 */
+const char *text_rate(double rate, char buffer[TEXT_SI]);
 /* 123 ms, 12.3 ms, 1.23 ms, 0.123 ms */
 const char *text_ms(double ms, char buffer[TEXT_SI]);
 

@@ -35,24 +35,15 @@ void vgg_lanes_clear(struct vgg_lanes *lanes)
 /*
  * What they are called, by what they are predicted to do.
  */
-#define RATE_SIZE 24
-
-/* Three digits or more, never 1.23e+04. */
-static const char *rate_text(double rate, char text[RATE_SIZE])
-{
-	snprintf(text, RATE_SIZE, rate < 99.95 ? "%.3g" : "%.0f", rate);
-	return text;
-}
-
 static void say_stages(struct vgg_lanes *lanes)
 {
 	const struct vgg_lane *l = &lanes->lane[0];
-	char rate[RATE_SIZE];
+	char rate[VGG_FIGURE_SIZE];
 
 	snprintf(lanes->summary, sizeof(lanes->summary),
 		 "%u stage%s, %s images/s predicted: %s", lanes->stages,
-		 lanes->stages == 1 ? "" : "s", rate_text(l->rate, rate),
-		 l->plan.summary);
+		 lanes->stages == 1 ? "" : "s",
+		 vgg_stream_figure(l->rate, rate), l->plan.summary);
 }
 
 /* "card 120", "1 of 2 CPUs 35": what lane i begins, as far as its processor's
@@ -61,7 +52,7 @@ static int say_processor(const struct vgg_lanes *lanes, unsigned int i,
 			 char *text, size_t size)
 {
 	const struct vgg_lane *l = &lanes->lane[i];
-	char rate[RATE_SIZE], of[24] = "";
+	char rate[VGG_FIGURE_SIZE], of[24] = "";
 	unsigned int n = 0, k;
 	double sum = 0;
 
@@ -76,12 +67,12 @@ static int say_processor(const struct vgg_lanes *lanes, unsigned int i,
 	if (n < l->siblings)
 		snprintf(of, sizeof(of), "%u of ", n);
 	return snprintf(text, size, "%s %s%s %s", i ? "," : "", of, l->name,
-			rate_text(sum, rate));
+			vgg_stream_figure(sum, rate));
 }
 
 static void say_whole(struct vgg_lanes *lanes)
 {
-	char *text = lanes->summary, rate[RATE_SIZE];
+	char *text = lanes->summary, rate[VGG_FIGURE_SIZE];
 	size_t size = sizeof(lanes->summary), n;
 	double all = 0;
 	unsigned int i;
@@ -89,7 +80,7 @@ static void say_whole(struct vgg_lanes *lanes)
 	for (i = 0; i < lanes->count; i++)
 		all += lanes->lane[i].rate;
 	n = (size_t)snprintf(text, size, "whole images, %s/s predicted:",
-			     rate_text(all, rate));
+			     vgg_stream_figure(all, rate));
 	for (i = 0; i < lanes->count && n < size; i++)
 		n += (size_t)say_processor(lanes, i, text + n, size - n);
 }

@@ -162,6 +162,7 @@ static int describe_stages(struct planned *p, const struct vgg_costs *c)
 {
 	size_t size;
 	FILE *to = open_memstream(&p->stages_text, &size);
+	char ms[VGG_FIGURE_SIZE];
 	unsigned int i;
 
 	if (!to)
@@ -174,7 +175,7 @@ static int describe_stages(struct planned *p, const struct vgg_costs *c)
 			step_name(c, s->first));
 		if (s->end - s->first > 1)
 			fprintf(to, "..%s", step_name(c, s->end - 1));
-		fprintf(to, ", %.3g ms", s->ms);
+		fprintf(to, ", %s ms", vgg_stream_figure(s->ms, ms));
 	}
 	return fclose(to) ? vgg_fail_memory("a stream's plan") : 0;
 }

@@ -7,6 +7,12 @@
 #include "plan/stream.h"
 #include "util/error.h"
 
+const char *vgg_stream_figure(double value, char text[VGG_FIGURE_SIZE])
+{
+	snprintf(text, VGG_FIGURE_SIZE, value < 99.95 ? "%.3g" : "%.0f", value);
+	return text;
+}
+
 const char *vgg_stage_processor(const struct vgg_machine *m,
 				unsigned int processor)
 {
@@ -312,17 +318,18 @@ int vgg_stream_search(const struct vgg_costs *c, struct vgg_stream_plan *plan)
 void vgg_stage_place(const struct vgg_costs *c, const struct vgg_stage *stage,
 		     struct vgg_plan *plan)
 {
+	char ms[VGG_FIGURE_SIZE];
 	unsigned int i;
 
+	vgg_stream_figure(stage->ms, ms);
 	for (i = stage->first; i < stage->end; i++) {
 		struct vgg_plan_layer *p = &plan->layers[c->steps[i]];
 
 		p->where = stage->processor ? VGG_ON_CPU : VGG_ON_CARD;
 		p->processor = stage->processor;
 		snprintf(p->reason, sizeof(p->reason),
-			 "the stage of the %s, %.3g ms",
-			 vgg_stage_processor(c->machine, stage->processor),
-			 stage->ms);
+			 "the stage of the %s, %s ms",
+			 vgg_stage_processor(c->machine, stage->processor), ms);
 	}
 	if (!stage->processor)
 		card_stage_ms(c, stage->first, stage->end, plan);

@@ -42,6 +42,9 @@ struct vgg_stream_plan {
 	bool guessed;
 };
 
+/* Three digits or all before the point: "0.0912", "31.2", "11420". Returns text. */
+#define VGG_FIGURE_SIZE 24
+const char *vgg_stream_figure(double value, char text[VGG_FIGURE_SIZE]);
 /* "card", or the processor's name. */
 const char *vgg_stage_processor(const struct vgg_machine *m,
 				unsigned int processor);

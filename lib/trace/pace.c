@@ -63,7 +63,7 @@ static void note_paced(const struct vgg_trace_pace *p, char *text, size_t size)
 	else
 		snprintf(text, size,
 			 "The card is simulated, and paced, but %llu of %llu "
-			 "job%s ended late, by %.3g ms in all: this machine "
+			 "job%s ended late, by %.1f ms in all: this machine "
 			 "was too slow, or too busy.",
 			 (unsigned long long)p->late,
 			 (unsigned long long)p->jobs, p->jobs == 1 ? "" : "s",

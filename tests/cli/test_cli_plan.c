@@ -44,6 +44,19 @@ TEST(text_tells_layers_and_totals)
 	ran_free(&r);
 }
 
+/* Digits, also where there are many; and a link that nothing crosses is told so. */
+TEST(figures_are_for_people)
+{
+	struct ran r = vggctl("plan --device sim --split cpu --machine rk3399 "
+			      "--what-if macs=128x128,clock=1000");
+
+	EXPECT_EQ(0, r.status);
+	EXPECT_CONTAINS(r.out, "\nlink          nothing crosses it; ");
+	EXPECT_CONTAINS(r.out, " images/s, each on one processor");
+	EXPECT_TRUE(!strstr(r.out, "e+"));
+	ran_free(&r);
+}
+
 /* What the totals say is the sum of what the layers say, and the chosen plan is
  * none the worse than simple ones. */
 TEST(json_adds_up)

@@ -257,6 +257,17 @@ TEST_TIMEOUT(small_networks_have_a_lane_per_cpu, 120)
 	stream_clear(&s);
 }
 
+TEST(figures_are_plain)
+{
+	char text[VGG_FIGURE_SIZE];
+
+	EXPECT_STREQ("0.0912", vgg_stream_figure(0.09123, text));
+	EXPECT_STREQ("99.9", vgg_stream_figure(99.94, text));
+	EXPECT_STREQ("100", vgg_stream_figure(99.96, text));
+	EXPECT_STREQ("1234", vgg_stream_figure(1234.4, text));
+	EXPECT_STREQ("11420", vgg_stream_figure(11420, text));
+}
+
 /* Half the lanes, half the rate; and stages that wait for one image. */
 TEST(fewer_in_flight_are_predicted_so)
 {
