@@ -113,7 +113,9 @@ struct vgg_plan_info {
 	 * and to the host's memory; 0 without a card. */
 	uint32_t from_host_mbps, to_host_mbps;
 	const char *link_source; /* "registers" of the card or its profile,
-				  * "supposed" (what_if), "measured"; "" */
+				  * "supposed" (what_if), "measured",
+				  * "machine": its root port is slower than
+				  * the card; "" */
 	const char *link;	/* the same as text, "800 MB/s, measured" */
 	/* Of an image's tensors, all together: they lie on board if all have room
 	 * there, else in the host's memory, and the weights as well. */

@@ -44,6 +44,7 @@ enum vgg_link_source {
 	VGG_LINK_REGISTERS, /* the card or its profile says so */
 	VGG_LINK_SUPPOSED,  /* a what-if */
 	VGG_LINK_MEASURED,
+	VGG_LINK_MACHINE, /* its root port is slower than the card */
 };
 
 struct vgg_machine_card {
@@ -52,7 +53,8 @@ struct vgg_machine_card {
 	uint32_t link_mbps;  /* from the host; see vgg_machine_set_link() */
 	uint32_t back_mbps;  /* to the host */
 	enum vgg_link_source link_source;
-	uint32_t link_gen, link_lanes;
+	uint32_t link_gen, link_lanes;	 /* what the card can do */
+	uint32_t train_gen, train_lanes; /* LINK_MACHINE: what both can */
 	uint32_t job_cycles, command_cycles;
 	uint64_t local_free; /* bytes of on-board memory */
 };
@@ -78,6 +80,9 @@ struct vgg_measured_card {
 
 struct vgg_machine {
 	char name[64];
+	/* The most that its PCIe root port trains; 0: not known, and the card's
+	 * own link counts. */
+	uint32_t root_gen, root_lanes;
 	bool has_card;
 	struct vgg_machine_card card;
 	/* What a job costs the host that waits for it: submission, interrupt,
@@ -118,6 +123,10 @@ int vgg_machine_what_if(struct vgg_machine *m, const char *text);
  * the slowest there is: a card that says nothing is slow, not infinitely fast. */
 void vgg_machine_set_link(struct vgg_machine *m, uint32_t from_host,
 			  uint32_t to_host, enum vgg_link_source source);
+/* The same for a link that the card would run at `mbps`: it trains no faster than
+ * the machine's root port, with the generation and lanes that both have. */
+void vgg_machine_train_link(struct vgg_machine *m, uint32_t mbps,
+			    enum vgg_link_source source);
 /* What identifies a card, as far as its link's speed depends on it: kind, name,
  * place, link, clock and memory. Returns text. */
 const char *vgg_card_key(const struct vgg_device_info *d,

@@ -17,6 +17,28 @@ void vgg_machine_set_link(struct vgg_machine *m, uint32_t from_host,
 	m->card.link_source = source;
 }
 
+static uint32_t lesser(uint32_t a, uint32_t b)
+{
+	return a < b ? a : b;
+}
+
+void vgg_machine_train_link(struct vgg_machine *m, uint32_t mbps,
+			    enum vgg_link_source source)
+{
+	struct vgg_machine_card *c = &m->card;
+	uint32_t most;
+
+	vgg_machine_set_link(m, mbps, mbps, source);
+	if (!m->root_gen)
+		return;
+	c->train_gen = lesser(c->link_gen ? c->link_gen : 1, m->root_gen);
+	c->train_lanes =
+		lesser(c->link_lanes ? c->link_lanes : 1, m->root_lanes);
+	most = vgg_timing_link_mbps(c->train_gen, c->train_lanes);
+	if (most < mbps)
+		vgg_machine_set_link(m, most, most, VGG_LINK_MACHINE);
+}
+
 /*
  * Measured cards.
  */
@@ -110,15 +132,13 @@ void vgg_machine_set_device(struct vgg_machine *m,
 		.command_cycles = d->command_cycles,
 		.local_free = d->local_free,
 	};
-	vgg_machine_set_link(m, d->link_mbps, d->link_mbps, VGG_LINK_REGISTERS);
+	vgg_machine_train_link(m, d->link_mbps, VGG_LINK_REGISTERS);
 	if (m->has_card)
 		use_measured(m, d);
 }
 
 static void set_card(struct vgg_machine *m, const struct vgg_card *card)
 {
-	uint32_t link = vgg_timing_link_mbps(card->pcie_gen, card->pcie_lanes);
-
 	m->has_card = true;
 	m->card = (struct vgg_machine_card){
 		.mac_rows = card->mac_rows,
@@ -132,7 +152,9 @@ static void set_card(struct vgg_machine *m, const struct vgg_card *card)
 		.command_cycles = card->command_cycles,
 		.local_free = (uint64_t)card->local_mib << 20,
 	};
-	vgg_machine_set_link(m, link, link, VGG_LINK_REGISTERS);
+	vgg_machine_train_link(
+		m, vgg_timing_link_mbps(card->pcie_gen, card->pcie_lanes),
+		VGG_LINK_REGISTERS);
 }
 
 int vgg_machine_set_profile(struct vgg_machine *m, const char *path)

@@ -100,6 +100,9 @@ void vgg_machine_here(struct vgg_machine *m, int threads)
  * faster than the two big cores alone make it. ncnn, which cuts its work in equal
  * pieces, doesn't reach this sum (385 ms instead of 293), so it is the figure
  * that is the least sure.
+ *
+ * The root port has four lanes; device trees of the boards limit it to 2.5 GT/s
+ * (max-link-speed), as its transmitter misses the specification beyond.
  */
 void vgg_machine_rk3399(struct vgg_machine *m)
 {
@@ -110,6 +113,8 @@ void vgg_machine_rk3399(struct vgg_machine *m)
 	};
 
 	*m = (struct vgg_machine){ .name = "rk3399",
+				   .root_gen = 1,
+				   .root_lanes = 4,
 				   .job_ms = 0.1,
 				   .submit_ms = 0.03 };
 	m->processors = sizeof(processors) / sizeof(*processors);

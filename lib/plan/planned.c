@@ -19,7 +19,7 @@ struct planned {
 	struct vgg_machine machine;
 	double all_card_ms, all_cpu_ms;
 	struct vgg_stream_plan stream;
-	char machine_text[96], card_text[160], link_text[96];
+	char machine_text[96], card_text[160], link_text[128];
 	char *stages_text;
 };
 
@@ -73,13 +73,20 @@ static const struct {
 	[VGG_LINK_REGISTERS] = { "registers", "as the card says" },
 	[VGG_LINK_SUPPOSED] = { "supposed", "supposed" },
 	[VGG_LINK_MEASURED] = { "measured", "measured" },
+	[VGG_LINK_MACHINE] = { "machine", "limited by the machine" },
 };
 
 static void describe_link(struct planned *p)
 {
 	const struct vgg_machine_card *c = &p->machine.card;
 	const char *source = sources[c->link_source].text;
+	char limited[64];
 
+	if (c->link_source == VGG_LINK_MACHINE) {
+		snprintf(limited, sizeof(limited), "%s to gen %u x%u", source,
+			 c->train_gen, c->train_lanes);
+		source = limited;
+	}
 	if (c->link_mbps == c->back_mbps)
 		snprintf(p->link_text, sizeof(p->link_text), "%u MB/s, %s",
 			 c->link_mbps, source);

@@ -150,7 +150,7 @@ static int set_item(struct vgg_machine *m, const char *item)
 	if (!err && (i == GEN || i == LANES)) {
 		link = vgg_timing_link_mbps(c->link_gen ? c->link_gen : 1,
 					    c->link_lanes ? c->link_lanes : 1);
-		vgg_machine_set_link(m, link, link, VGG_LINK_SUPPOSED);
+		vgg_machine_train_link(m, link, VGG_LINK_SUPPOSED);
 	}
 	return err;
 }

@@ -54,7 +54,7 @@ subprocess.run(["build/vggctl", "import", "--arch", "vgg11", "--random-weights",
 plans, seen = [], set()
 for options in (["--machine", "rk3399"], ["--split", "cpu"],
                 ["--split", "card", "--what-if", "memory=0"],
-                ["--machine", "rk3399", "--what-if", "macs=16x16,gen=3,lanes=8"],
+                ["--machine", "rk3399", "--what-if", "macs=16x16,link=6304"],
                 ["-m", big, "--machine", "rk3399"],
                 ["-m", big, "--split", "offload"],
                 ["-m", big, "--machine", "rk3399", "--what-if",

@@ -89,7 +89,7 @@ TEST(what_if_and_profiles_change_the_plan)
 {
 	json_t *small = plan_json("--machine rk3399 --device sim --split card "
 				  "--what-if macs=16x16,link=100");
-	json_t *large = plan_json("--machine rk3399 --device sim --split card "
+	json_t *large = plan_json("--device sim --split card "
 				  "--what-if macs=128x128,gen=3,lanes=8");
 	json_t *none = plan_json("--machine rk3399 --device cpu");
 
@@ -103,6 +103,47 @@ TEST(what_if_and_profiles_change_the_plan)
 	json_decref(small);
 	json_decref(large);
 	json_decref(none);
+}
+
+/* An RK3399's root port has four lanes of the first generation, and a card with
+ * more has no use for it there. */
+TEST(a_machine_limits_the_link)
+{
+	static const struct {
+		const char *args;
+		double mbps;
+		const char *source;
+	} links[] = {
+		{ "--what-if gen=3,lanes=8", 800, "machine" },
+		{ "--what-if gen=2,lanes=2", 400, "machine" },
+		{ "--card firmware-sim/cards/large.card", 800, "machine" },
+		{ "--card firmware-sim/cards/small.card", 200, "registers" },
+		{ "--what-if gen=1,lanes=2", 400, "supposed" },
+		{ "--what-if link=1600", 1600, "supposed" },
+	};
+	char args[256];
+	struct ran r;
+	size_t i;
+
+	for (i = 0; i < sizeof(links) / sizeof(*links); i++) {
+		json_t *doc, *link;
+
+		snprintf(args, sizeof(args), "--machine rk3399 --device sim %s",
+			 links[i].args);
+		doc = plan_json(args);
+		link = json_object_get(doc, "link");
+		EXPECT_NEAR(links[i].mbps, number_of(link, "from_host_mbps"),
+			    0);
+		EXPECT_NEAR(links[i].mbps, number_of(link, "to_host_mbps"), 0);
+		EXPECT_STREQ(links[i].source, json_string_value(json_object_get(
+						      link, "source")));
+		json_decref(doc);
+	}
+	r = vggctl("plan --machine rk3399 --card firmware-sim/cards/"
+		   "large.card");
+	EXPECT_CONTAINS(r.out,
+			"800 MB/s, limited by the machine to gen 1 x4\n");
+	ran_free(&r);
 }
 
 /* Ends with this status, and stderr says both. */
@@ -167,7 +208,7 @@ static char *hash_of(const char *args)
 TEST(saved_plans_run)
 {
 	json_t *plan = plan_json("--machine rk3399 --device sim --what-if "
-				 "macs=16x16,gen=3,lanes=8 --save "
+				 "macs=16x16,link=6304 --save "
 				 "@split.json");
 	char *cpu, *split, image[300], args[700];
 	struct ran r;
