@@ -93,5 +93,8 @@ int vgg_plan_evaluate(const struct vgg_costs *c, struct vgg_plan *plan);
 void vgg_plan_step_cost(const struct vgg_costs *c, const struct vgg_plan *plan,
 			unsigned int at, struct vgg_place_of *before,
 			struct vgg_step_cost *cost);
+/* The same of any step. */
+double vgg_plan_step_ms(const struct vgg_costs *c, const struct vgg_plan *plan,
+			unsigned int at);
 
 #endif

@@ -68,6 +68,20 @@ void vgg_plan_step_cost(const struct vgg_costs *c, const struct vgg_plan *plan,
 	*before = s.here;
 }
 
+double vgg_plan_step_ms(const struct vgg_costs *c, const struct vgg_plan *plan,
+			unsigned int at)
+{
+	struct vgg_place_of before = { VGG_ON_CPU, 0 };
+	struct vgg_step_cost cost;
+
+	if (at) {
+		before.where = plan->layers[c->steps[at - 1]].where;
+		before.cut = plan->layers[c->steps[at - 1]].cut;
+	}
+	vgg_plan_step_cost(c, plan, at, &before, &cost);
+	return cost.ms;
+}
+
 static void add_step(const struct vgg_costs *c, struct vgg_plan *plan,
 		     unsigned int at, struct vgg_place_of *before)
 {

@@ -145,6 +145,8 @@ static int choose(const struct vgg_costs *c,
 	int err = search ? vgg_plan_search(c, choice->parts, plan) :
 			   by_rule(c, choice->split, plan);
 
+	if (!err && search)
+		vgg_plan_refine(c, plan);
 	if (!err)
 		err = vgg_plan_evaluate(c, plan);
 	if (err)

@@ -16,20 +16,7 @@ static struct vgg_plan_layer *layer_at(const struct explain *e, unsigned int at)
 
 static double step_ms(const struct explain *e, unsigned int at)
 {
-	struct vgg_plan_layer *p = layer_at(e, at);
-	struct vgg_step s = { .at = at,
-			      .here = { p->where, p->cut },
-			      .streamed = p->streamed || !e->c->on_board };
-	struct vgg_step_cost cost;
-
-	if (at) {
-		s.before.where = layer_at(e, at - 1)->where;
-		s.before.cut = layer_at(e, at - 1)->cut;
-	}
-	if (at + 1 < e->c->count)
-		s.next_card = vgg_plan_uses_card(layer_at(e, at + 1));
-	vgg_step_cost(e->c, &s, &cost);
-	return cost.ms;
+	return vgg_plan_step_ms(e->c, e->plan, at);
 }
 
 /* The steps that depend on where one is computed. */

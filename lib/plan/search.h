@@ -31,6 +31,8 @@
 int vgg_plan_search(const struct vgg_costs *c, bool parts,
 		    struct vgg_plan *plan);
 
+/* Moves the cuts of a plan that fits to the best places near them (refine.c). */
+void vgg_plan_refine(const struct vgg_costs *c, struct vgg_plan *plan);
 /* The cuts that the search tries. Returns how many. */
 int vgg_search_cuts(const struct vgg_layer *l, enum vgg_where where, int limit,
 		    int cuts[VGG_CUTS_MAX]);

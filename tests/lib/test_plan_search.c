@@ -42,6 +42,11 @@ static void compare(uint64_t *seed, unsigned int layers, bool parts,
 	OK(vgg_plan_evaluate(&c, &found));
 	all = plan_try_all(&c, parts);
 	EXPECT_NEAR(all.best, found.ms, 1e-9 * all.best);
+	/* Never worse, legal, and it fits. */
+	vgg_plan_refine(&c, &found);
+	OK(vgg_plan_check(&found, m));
+	OK(vgg_plan_evaluate(&c, &found));
+	EXPECT_LE(found.ms, all.best * (1 + 1e-9));
 	*scarce += all.fitting < all.plans && all.fitting > 1;
 	vgg_plan_clear(&found);
 	vgg_costs_clear(&c);
@@ -115,6 +120,49 @@ TEST(vgg16_is_planned_in_50_ms)
 		vgg_plan_clear(&plan);
 	}
 	vgg_machine_clear(&machine);
+	plan_net_free(m);
+}
+
+/* Cuts between those that the search tries are found, at the price of little
+ * time. */
+TEST(cuts_are_refined)
+{
+	static const char *const cards[] = { "artix7", "default", "kintexu",
+					     "middle" };
+	struct vgg_model *m = plan_vgg16();
+	struct vgg_machine machine;
+	unsigned int i;
+
+	for (i = 0; i < 4; i++) {
+		struct vgg_plan plan;
+		struct vgg_costs c;
+		double coarse, start;
+		char path[64];
+
+		snprintf(path, sizeof(path), "../firmware-sim/cards/%s.card",
+			 cards[i]);
+		vgg_machine_rk3399(&machine);
+		OK(vgg_machine_set_profile(&machine, test_data(path)));
+		OK(vgg_costs_init(&c, &machine, m));
+		OK(vgg_plan_alloc(&plan, m));
+		OK(vgg_plan_search(&c, true, &plan));
+		OK(vgg_plan_evaluate(&c, &plan));
+		coarse = plan.ms;
+		start = now_ms();
+		vgg_plan_refine(&c, &plan);
+		start = now_ms() - start;
+		OK(vgg_plan_check(&plan, m));
+		OK(vgg_plan_evaluate(&c, &plan));
+		TH_LOG("%s: %.3f ms, refined in %.2f ms: %.3f ms, %.2f %% less",
+		       cards[i], coarse, start, plan.ms,
+		       100 * (1 - plan.ms / coarse));
+		EXPECT_TRUE(plan.ms <= coarse);
+		if (i < 2)
+			EXPECT_TRUE(plan.ms < 0.995 * coarse);
+		vgg_plan_clear(&plan);
+		vgg_costs_clear(&c);
+		vgg_machine_clear(&machine);
+	}
 	plan_net_free(m);
 }
 
