@@ -90,6 +90,14 @@ SKIP: {
 		[], 'every manual page can be formatted');
 }
 
+# The manual's errors are the header's, in its order and words.
+my @errors = map { "$_->[0] ($_->[1]) " . ($_->[2] =~ /^int8/ ? $_->[2] : ucfirst $_->[2]) . '.' }
+	map { [/E\((\w+),\s*(\w+),\s*"([^"]*)"\)/g] } slurp('lib/include/vggaccel.h') =~
+	/^(\tE\(.*)$/mg;
+my $manual = slurp('lib/man/libvggaccel.3.scd') =~ s/\\_/_/gr;
+my @told = map { s/\*//gr =~ s/\n\t/ /r } $manual =~ /^(\*[A-Z_]+\* \(E\w+\)\n\t.*)$/mg;
+is_deeply(\@told, \@errors, 'libvggaccel(3) has all errors');
+
 # Rules of size.
 my @long = grep { (() = slurp($_) =~ /\n/g) > 800 } @code;
 is_deeply(\@long, [], 'no file is longer than 800 lines');
