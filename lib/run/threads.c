@@ -21,7 +21,8 @@
  * them all. That happens once, at their creation, within the mask that the
  * creating thread has: taskset -a and cpusets may change it later, and nothing
  * here sets it again. The calling thread is the application's; its mask is
- * never changed.
+ * never changed, unless it claims a cluster's pool: then it works there, too. If
+ * that mask is one that someone else has set meanwhile, it stays.
  */
 #include <pthread.h>
 #include <sched.h>
@@ -62,13 +63,13 @@ struct worker {
 };
 
 struct vgg_threads {
-	int count;	      /* the caller is one of them, number 0 */
-	uint32_t pool;	      /* its number, in traces */
-	bool crowded;	      /* more threads than CPUs */
-	pid_t owner;	      /* a forked child has none of the workers */
-	pthread_mutex_t turn; /* of callers */
-	bool bound;	      /* to `place`, and whoever claims it */
-	cpu_set_t place;
+	int count;		  /* the caller is one of them, number 0 */
+	uint32_t pool;		  /* its number, in traces */
+	bool crowded;		  /* more threads than CPUs */
+	pid_t owner;		  /* a forked child has none of the workers */
+	pthread_mutex_t turn;	  /* of callers */
+	bool bound;		  /* to `place`, and whoever claims it */
+	cpu_set_t place, allowed; /* allowed: to its creator */
 	pthread_mutex_t
 		claim; /* of the tickets; signalled when one is served */
 	pthread_cond_t served;
@@ -208,6 +209,24 @@ void vgg_parallel(struct vgg_threads *t, size_t n,
 	pthread_mutex_unlock(&t->turn);
 }
 
+/* What this thread's mask became when a pool was claimed. */
+static _Thread_local cpu_set_t bound_to;
+
+/* To the pool's CPUs, from those of the pool before or of the pool's creator. Any
+ * other mask is the user's, by taskset -a or a cpuset, who knows better. */
+static void bind(const struct vgg_threads *t)
+{
+	cpu_set_t now;
+
+	if (sched_getaffinity(0, sizeof(now), &now) ||
+	    CPU_EQUAL(&now, &t->place) ||
+	    (!CPU_EQUAL(&now, &bound_to) && !CPU_EQUAL(&now, &t->allowed)))
+		return;
+	if (!sched_setaffinity(0, sizeof(t->place), &t->place))
+		/* A cpuset may leave less of it. */
+		sched_getaffinity(0, sizeof(bound_to), &bound_to);
+}
+
 void vgg_threads_claim(struct vgg_threads *t)
 {
 	unsigned int ticket;
@@ -224,7 +243,7 @@ void vgg_threads_claim(struct vgg_threads *t)
 	}
 	pthread_mutex_unlock(&t->claim);
 	if (t->bound)
-		sched_setaffinity(0, sizeof(t->place), &t->place);
+		bind(t);
 }
 
 void vgg_threads_unclaim(struct vgg_threads *t)
@@ -497,6 +516,7 @@ int vgg_threads_create_on(const cpu_set_t *cpus, int count,
 	if (!t)
 		return vgg_fail_memory("threads");
 	t->place = place;
+	t->allowed = allowed;
 	t->bound = true;
 	t->count = count;
 	return start_or_free(t, &allowed, threads);

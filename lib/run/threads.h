@@ -18,7 +18,8 @@ void vgg_threads_free(struct vgg_threads *t);
 int vgg_threads_count(const struct vgg_threads *t);
 
 /* On these CPUs alone, `count` threads or one for each of them (0); whoever
- * claims it works there, too. THREADS if none of them may be used. */
+ * claims it works there, too, unless someone else has set that thread's mask since
+ * the pool's creation. THREADS if none of them may be used. */
 int vgg_threads_create_on(const cpu_set_t *cpus, int count,
 			  struct vgg_threads **threads);
 

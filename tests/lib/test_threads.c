@@ -632,6 +632,52 @@ TEST(later_masks_stay)
 	vgg_threads_free(t);
 }
 
+static void set_mask(const cpu_set_t *mask)
+{
+	ASSERT_EQ(0, sched_setaffinity(0, sizeof(*mask), mask));
+}
+
+static void expect_claimed(struct vgg_threads *t, const cpu_set_t *mask)
+{
+	vgg_threads_claim(t);
+	EXPECT_EQ(low(mask), allowed_of((pid_t)syscall(SYS_gettid)));
+	vgg_threads_unclaim(t);
+}
+
+/* Nor does a claim undo it; from pool to pool a thread goes on its own. */
+TEST(later_masks_stay_when_a_pool_is_claimed)
+{
+	struct vgg_threads *pool[2];
+	cpu_set_t all, one[2];
+	int cpu, n = 0;
+
+	ASSERT_EQ(0, sched_getaffinity(0, sizeof(all), &all));
+	for (cpu = 0; cpu < 64 && n < 2; cpu++) {
+		if (!CPU_ISSET(cpu, &all))
+			continue;
+		CPU_ZERO(&one[n]);
+		CPU_SET(cpu, &one[n++]);
+	}
+	if (n < 2 || CPU_COUNT(&all) > 64)
+		SKIP("needs two CPUs, of the first 64");
+	/* Claimed at once from where a pool was created. */
+	for (n = 0; n < 2; n++)
+		ASSERT_EQ(0, vgg_threads_create_on(&one[n], 0, &pool[n]));
+	expect_claimed(pool[0], &one[0]);
+	expect_claimed(pool[1], &one[1]);
+	/* The user's. */
+	set_mask(&one[0]);
+	expect_claimed(pool[1], &one[0]);
+	expect_claimed(pool[0], &one[0]);
+	expect_claimed(pool[1], &one[0]);
+	/* Given free, it goes on as before. */
+	set_mask(&all);
+	expect_claimed(pool[0], &one[0]);
+	expect_claimed(pool[1], &one[1]);
+	for (n = 0; n < 2; n++)
+		vgg_threads_free(pool[n]);
+}
+
 /* RK3399: A53 0..3, A72 4 and 5. */
 static struct vgg_cpus rk3399(void)
 {
