@@ -24,6 +24,7 @@ enum {
 struct out_ops;
 
 struct cli {
+	bool usage; /* the error to come is one, see cli_took_options() */
 	/* Options that every verb takes. */
 	const char *device, *card, *inject;
 	int timeout_s; /* 0: the library's default */
@@ -153,6 +154,11 @@ void cli_note(const char *text);
 void cli_note_late(uint64_t jobs, uint64_t late, uint64_t late_us);
 /* Tells stderr and, with --json, stdout; returns the exit status. */
 int cli_report(const struct cli *cli, const struct vgg_error *error);
+/* Whether it was: then stdout has its JSON. */
+bool cli_reported(void);
+/* err is of a call whose arguments are options as they were typed: if they were
+ * what it refused, that is wrong usage. Returns err. */
+int cli_took_options(struct cli *cli, int err);
 int cli_report_last(const struct cli *cli, int err);
 
 /* files.c: a list of names, in the order of the command line. */

@@ -128,10 +128,27 @@ void cli_note_late(uint64_t jobs, uint64_t late, uint64_t late_us)
 	cli_note(text);
 }
 
+int cli_took_options(struct cli *cli, int err)
+{
+	cli->usage = err && vgg_error_last()->code == VGG_ERROR_BAD_ARGUMENT;
+	return err;
+}
+
+static bool reported;
+
+bool cli_reported(void)
+{
+	return reported;
+}
+
 int cli_report(const struct cli *cli, const struct vgg_error *error)
 {
+	int status;
+
+	reported = true;
 	cli->out->error(error);
-	return cli_say(error);
+	status = cli_say(error);
+	return cli->usage ? EXIT_USAGE : status;
 }
 
 int cli_report_last(const struct cli *cli, int err)

@@ -142,7 +142,7 @@ static void at_end(int status, void *json)
 {
 	const char *message = arg_last_failure();
 
-	if (status == EXIT_USAGE && json)
+	if (status == EXIT_USAGE && json && !cli_reported())
 		out_json.usage_error(message ? message :
 					       "see the message on stderr");
 	if (!ferror(stdout) && !fclose(stdout))

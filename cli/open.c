@@ -29,7 +29,8 @@ int cli_open_device(struct cli *cli)
 	o.inject = cli->inject;
 	o.pace = cli->pace;
 	o.timeout_ms = (uint32_t)cli->timeout_s * 1000;
-	err = vgg_device_open(cli->device, &o, &cli->dev);
+	err = cli_took_options(cli,
+			       vgg_device_open(cli->device, &o, &cli->dev));
 	if (err)
 		return err;
 	cli->device_info.size = sizeof(cli->device_info);

@@ -93,8 +93,9 @@ static int plan_all(struct plan *p)
 	if (!err)
 		err = cli_open_model(cli, p->args.model);
 	if (!err)
-		err = vgg_plan_create(cli->dev, cli->model, &p->options,
-				      &p->plan);
+		err = cli_took_options(cli,
+				       vgg_plan_create(cli->dev, cli->model,
+						       &p->options, &p->plan));
 	if (!err && p->save)
 		err = vgg_plan_save(p->plan, p->save);
 	if (!err)

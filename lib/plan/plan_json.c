@@ -189,11 +189,16 @@ static int read_cut(const struct reader *r, const struct vgg_layer *l,
 	if (!json_is_integer(cut))
 		return bad(r, "\"cut\" is missing or no whole number");
 	if (n <= 0 || n >= all)
-		return bad(r, "\"cut\" is %lld, but there are %d %s",
-			   (long long)n, all, what);
+		return bad(r,
+			   "\"cut\" is %lld, but must be %d to %d, as there "
+			   "are %d %s",
+			   (long long)n, step, (all - 1) / step * step, all,
+			   what);
 	if (n % step)
-		return bad(r, "\"cut\" is %lld, but must be a multiple of %d",
-			   (long long)n, step);
+		return bad(r,
+			   "\"cut\" is %lld, but must be a multiple of %d, "
+			   "up to %d",
+			   (long long)n, step, (all - 1) / step * step);
 	p->cut = (int)n;
 	return 0;
 }

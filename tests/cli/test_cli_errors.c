@@ -373,8 +373,8 @@ TEST(devices)
 	expect_failure(&card, NO_DEVICE, "NO_DEVICE");
 	expect_failure(&name, NO_DEVICE, "NO_DEVICE");
 	expect_failure(&cpu, NO_DEVICE, "NO_DEVICE");
-	expect_failure(&profile, 1, "BAD_ARGUMENT");
-	expect_failure(&fault, 1, "BAD_ARGUMENT");
+	expect_failure(&profile, 2, "BAD_ARGUMENT");
+	expect_failure(&fault, 2, "BAD_ARGUMENT");
 	expect_failure(&lost, DEVICE_LOST, "DEVICE_LOST");
 	expect_failure(&hang, 1, "DEVICE_TIMEOUT");
 }

@@ -326,7 +326,7 @@ TEST(mistakes_are_named)
 {
 	json_t *doc;
 
-	expect_failure("plan --device sim --what-if lanes=3", 1,
+	expect_failure("plan --device sim --what-if lanes=3", 2,
 		       "lanes=3: there are links of 1, 2, 4, 8 and 16 lanes",
 		       "[BAD_ARGUMENT]\n  hint: ");
 	expect_failure("plan --device cpu --split card", 3, "without a card",
