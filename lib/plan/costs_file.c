@@ -27,6 +27,7 @@
 static char *describe(const struct vgg_machine *m)
 {
 	const struct vgg_cpus *cpus = vgg_cpus();
+	char model[VGG_CPU_MODEL_SIZE];
 	struct utsname host = { 0 };
 	char *text = NULL;
 	size_t size;
@@ -36,8 +37,9 @@ static char *describe(const struct vgg_machine *m)
 	if (!f)
 		return NULL;
 	uname(&host);
-	fprintf(f, "%s %s %s %s%s t%d", vgg_version(), host.nodename,
-		host.machine, vgg_kernels_best()->name,
+	fprintf(f, "%s %s %s (%s) %s%s t%d", vgg_version(), host.nodename,
+		host.machine, vgg_cpu_model_read("", model),
+		vgg_kernels_best()->name,
 		vgg_disabled("winograd") ? " direct" : "",
 		m->processor[0].threads);
 	for (i = 0; i < cpus->count; i++) {

@@ -265,6 +265,50 @@ static void read_cpuinfo(const char *root, struct core *cores, int n)
 	fclose(f);
 }
 
+/* The value, without the line's end; NULL if the line is another key's. */
+static const char *cpuinfo_text(char *line, const char *key)
+{
+	size_t n = strlen(key);
+	char *value = strchr(line, ':');
+
+	if (!value || strncmp(line, key, n) ||
+	    line + n + strspn(line + n, " \t") != value)
+		return NULL;
+	value += 1 + strspn(value + 1, " \t");
+	value[strcspn(value, "\n")] = 0;
+	return value;
+}
+
+const char *vgg_cpu_model_read(const char *root, char text[VGG_CPU_MODEL_SIZE])
+{
+	static const char *const keys[] = {
+		"vendor_id",   "cpu family", "model",
+		"model name",  "stepping",   "CPU implementer",
+		"CPU variant", "CPU part",   "CPU revision",
+	};
+	char path[4096], line[256];
+	const char *value;
+	size_t n = 0, i;
+	FILE *f;
+
+	*text = 0;
+	snprintf(path, sizeof(path), "%s/proc/cpuinfo", root);
+	f = fopen(path, "re");
+	/* An empty line ends the first CPU's. */
+	while (f && fgets(line, sizeof(line), f) && *line != '\n')
+		for (i = 0; i < sizeof(keys) / sizeof(*keys); i++) {
+			value = cpuinfo_text(line, keys[i]);
+			if (!value || n >= VGG_CPU_MODEL_SIZE)
+				continue;
+			n += (size_t)snprintf(text + n, VGG_CPU_MODEL_SIZE - n,
+					      "%s%s", n ? " " : "", value);
+			break;
+		}
+	if (f)
+		fclose(f);
+	return text;
+}
+
 static void read_capacity(const char *root, struct core *c)
 {
 	char line[32];

@@ -61,4 +61,9 @@ void vgg_cpus_read(const char *root, const cpu_set_t *mask,
 		   struct vgg_cpus *out);
 int vgg_cpus_quota_read(const char *root);
 
+/* What /proc/cpuinfo says to tell the first CPU from other models: "AuthenticAMD
+ * 26 2 AMD EPYC 9B45 1", "0x41 0x0 0xd08 2"; "" if nothing. Returns text. */
+#define VGG_CPU_MODEL_SIZE 128
+const char *vgg_cpu_model_read(const char *root, char text[VGG_CPU_MODEL_SIZE]);
+
 #endif

@@ -10,6 +10,7 @@
 #include "plan/search.h"
 #include "run/int8.h"
 #include "run/measure.h"
+#include "util/cpu.h"
 
 static int calibrate(const struct vgg_model *m, int threads,
 		     struct vgg_calibrate_info *info)
@@ -92,6 +93,17 @@ TEST(a_busy_machine_shows)
 	EXPECT_NEAR(4.0, vgg_spread(wide, 5), 1e-9);
 	EXPECT_NEAR(1.0, vgg_spread(short_, 3), 1e-9);
 	EXPECT_NEAR(1.0, vgg_spread(none, 2), 1e-9);
+}
+
+/* The file's name is a hash of what it says of the machine. */
+static void expect_model_in(const char *path)
+{
+	char model[VGG_CPU_MODEL_SIZE], text[512] = "";
+	FILE *f = fopen(path, "r");
+
+	ASSERT_TRUE(f && fread(text, 1, sizeof(text) - 1, f) > 0);
+	fclose(f);
+	EXPECT_CONTAINS(text, vgg_cpu_model_read("", model));
 }
 
 TEST_TIMEOUT(plans_use_what_was_measured, 120)
@@ -354,6 +366,7 @@ TEST_TIMEOUT(plans_use_the_measured_link, 60)
 	EXPECT_EQ(-EINVAL, vgg_machine_add_card(&machine, &card));
 	path = vgg_costs_path(&machine);
 	OK(vgg_costs_write(&machine, path));
+	expect_model_in(path);
 	free(path);
 	vgg_machine_clear(&machine);
 	vgg_machine_here(&machine, 1);

@@ -257,6 +257,23 @@ TEST(rk3399_by_cpuinfo_alone)
 	expect_set(0, 0, &c.cluster[1].cpus);
 }
 
+/* Machines of one name may have unlike CPUs, on which times differ. */
+TEST(models_are_told_apart)
+{
+	char text[VGG_CPU_MODEL_SIZE];
+
+	tree_new("models");
+	EXPECT_STREQ("", vgg_cpu_model_read(root, text));
+	put("proc/cpuinfo", "%s",
+	    "processor\t: 0\nvendor_id\t: GenuineIntel\ncpu family\t: 6\n"
+	    "model\t\t: 143\nmodel name\t: Xeon 8\nstepping\t: 8\n\n"
+	    "processor\t: 1\nvendor_id\t: GenuineIntel\n");
+	EXPECT_STREQ("GenuineIntel 6 143 Xeon 8 8",
+		     vgg_cpu_model_read(root, text));
+	put("proc/cpuinfo", "%s", cpuinfo_rk3399);
+	EXPECT_STREQ("0x41 0x0 0xd03 4", vgg_cpu_model_read(root, text));
+}
+
 /* RK3588: each core has an L2 of its own; the A76 of one pair clock slightly
  * less than the others and must not become a third shape. */
 TEST(private_caches_and_a_small_difference)
