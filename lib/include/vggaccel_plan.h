@@ -97,7 +97,8 @@ struct vgg_plan_info {
 	const char *summary;	/* "3 layers on the card, 13 on both, ..." */
 	bool guessed;		/* the CPU's times are, at least in part */
 	double ms;		/* an image's latency */
-	double card_ms, cpu_ms;	/* of which they are busy */
+	double card_ms, cpu_ms;	/* of which they are busy: the card's cycles,
+				 * without what its jobs cost the host */
 	double all_card_ms;	/* with all layers there; 0 if they can't be */
 	double all_cpu_ms;
 	unsigned int slowest;	/* layer, see vgg_plan_layer() */
@@ -134,7 +135,8 @@ struct vgg_plan_layer_info {
 	int cut, all;
 	bool streamed;		/* weights cross the link in each run */
 	double ms;		/* with `gather_ms` */
-	double card_ms, cpu_ms;
+	double card_ms, cpu_ms;	/* of each side; the card's with what its job
+				 * costs the host */
 	double gather_ms;	/* before: bringing to the CPU what it reads */
 	uint64_t link_bytes;
 	const char *reason;	/* lives as long as the plan */

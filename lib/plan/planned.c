@@ -288,10 +288,12 @@ int vgg_plan_info(const struct vgg_plan *plan, struct vgg_plan_info *info)
 	i.summary = plan->summary;
 	i.guessed = plan->guessed;
 	i.ms = plan->ms;
+	/* Without what jobs cost the host. */
+	if (p->machine.has_card)
+		i.card_ms = (double)plan->cycles / p->machine.card.clock_khz;
 	for (k = 0; k < plan->count; k++) {
 		const struct vgg_plan_layer *l = &plan->layers[k];
 
-		i.card_ms += l->card_ms + l->gather_ms;
 		i.cpu_ms += l->cpu_ms;
 		if (l->ms > plan->layers[i.slowest].ms)
 			i.slowest = k;

@@ -74,7 +74,9 @@ TEST(json_adds_up)
 	}
 	EXPECT_LT(5u, i);
 	EXPECT_NEAR(ms, number_of(doc, "ms"), 1e-6);
-	EXPECT_NEAR(card, number_of(doc, "card_ms"), 1e-6);
+	/* Jobs cost the host time, at least one, in which the card isn't busy. */
+	EXPECT_LT(0, number_of(doc, "card_ms"));
+	EXPECT_LE(number_of(doc, "card_ms"), card - 0.1 + 1e-6);
 	EXPECT_NEAR(bytes, number_of(doc, "link_bytes"), 0.5);
 	EXPECT_TRUE(ms <= number_of(doc, "all_card_ms") + 1e-6);
 	EXPECT_TRUE(ms <= number_of(doc, "all_cpu_ms") + 1e-6);
