@@ -311,8 +311,8 @@ static int find_job(struct vgg_drm *d, uint64_t ticket, struct vgg_drm_job **j)
 	*j = &d->jobs[ticket % d->slots];
 	if (ticket && (*j)->ticket == ticket)
 		return 0;
-	return vgg_fail(BAD_ARGUMENT, "ticket", VGG_TICKETS_HINT,
-			"no job %llu", (unsigned long long)ticket);
+	return vgg_fail(BAD_ARGUMENT, "ticket", VGG_TICKETS_HINT, "no job %llu",
+			(unsigned long long)ticket);
 }
 
 /* Has it ended? Costs no system call. */

@@ -306,8 +306,8 @@ static int find_result(struct sim *s, uint64_t ticket, struct result **r)
 	*r = &s->results[ticket % VGG_TICKETS];
 	if (ticket < s->seq && (*r)->ticket == ticket)
 		return 0;
-	return vgg_fail(BAD_ARGUMENT, "ticket", VGG_TICKETS_HINT,
-			"no job %llu", (unsigned long long)ticket);
+	return vgg_fail(BAD_ARGUMENT, "ticket", VGG_TICKETS_HINT, "no job %llu",
+			(unsigned long long)ticket);
 }
 
 static int sim_wait(struct vgg_backend *b, uint64_t ticket, uint32_t timeout_ms,
