@@ -93,7 +93,7 @@ static double search_ms(const struct vgg_machine *machine,
 	return now_ms() - start;
 }
 
-TEST(vgg16_is_planned_in_50_ms)
+TEST(vgg16_with_more_and_more_memory)
 {
 	static const uint64_t memory[] = { 0, 24, 40, 64, 100, 150, 512 };
 	struct vgg_model *m = plan_vgg16();
@@ -115,8 +115,6 @@ TEST(vgg16_is_planned_in_50_ms)
 		/* More memory is never worse. */
 		EXPECT_TRUE(plan.ms <= before * (1 + 1e-9));
 		before = plan.ms;
-		if (!test_emulated())
-			EXPECT_TRUE(ms < 50);
 		vgg_plan_clear(&plan);
 	}
 	vgg_machine_clear(&machine);
