@@ -70,8 +70,8 @@ LIB_LIBS := -ljansson -lprotobuf-c -lturbojpeg -lpng -lmd -lz \
 # Debian's headers of libhdf5 lie in a folder of their own, too.
 HDF5_H	:= $(wildcard $(SYSROOT)/usr/include/hdf5/serial/hdf5.h)
 HDF5_INC := $(addprefix -isystem ,$(patsubst %/,%,$(dir $(HDF5_H))))
-HDF5_LIBS := $(if $(HDF5_H),-lhdf5_serial,$(if $(SYSROOT),,\
-	   $(shell pkg-config --libs hdf5 2>/dev/null)))
+HDF5_LIBS := $(strip $(if $(HDF5_H),-lhdf5_serial,$(if $(SYSROOT),,\
+	   $(shell pkg-config --libs hdf5 2>/dev/null))))
 PLUGINS	:= $(if $(HDF5_LIBS),$(B)/vggaccel/libvggaccel-hdf5.so)
 
 # What only the daemon needs is in an archive of its own.

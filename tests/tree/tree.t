@@ -98,6 +98,11 @@ my $manual = slurp('lib/man/libvggaccel.3.scd') =~ s/\\_/_/gr;
 my @told = map { s/\*//gr =~ s/\n\t/ /r } $manual =~ /^(\*[A-Z_]+\* \(E\w+\)\n\t.*)$/mg;
 is_deeply(\@told, \@errors, 'libvggaccel(3) has all errors');
 
+# What a machine with nothing installed sees: no pkg-config, no headers of libhdf5.
+my ($plugins) = `PATH=/nonexistent /usr/bin/make -pn HDF5_H= all 2>/dev/null` =~
+	/^PLUGINS := ?(.*)$/m;
+is($plugins, '', 'without libhdf5 its importer is not built');
+
 # Rules of size.
 my @long = grep { (() = slurp($_) =~ /\n/g) > 800 } @code;
 is_deeply(\@long, [], 'no file is longer than 800 lines');
