@@ -195,6 +195,90 @@ static struct patience patience(uint32_t limit_ms)
 }
 
 /*
+ * Looking at jobs, and sleeping until one has ended. With d->lock.
+ */
+/* Has it ended? Costs no system call. */
+static bool look(struct vgg_drm *d, struct vgg_drm_job *j)
+{
+	if (!j->done && j->point)
+		j->done = vgg_drm_result(d, j->seq, &j->result);
+	else if (!j->done)
+		vgg_drm_uring_reap(d);
+	return j->done;
+}
+
+/* Sleeps until the fence of a job has signalled, without the lock. */
+static int sleep_fence(struct vgg_drm *d, uint64_t point, uint64_t seq,
+		       const struct timespec *until)
+{
+	VGG_TRACE_NAMED(CALL, "ioctl SYNCOBJ_TIMELINE_WAIT");
+	int64_t ns = (int64_t)until->tv_sec * 1000000000 + until->tv_nsec;
+	struct drm_vggaccel_result r;
+	int err;
+
+	pthread_mutex_unlock(&d->lock);
+	err = drmSyncobjTimelineWait(d->fd, &d->timeline, &point, 1, ns, 0,
+				     NULL);
+	pthread_mutex_lock(&d->lock);
+	if (err == -ETIME)
+		return 0;
+	if (err)
+		return vgg_drm_fail(d, -err, "waiting for a job failed");
+	/* The result comes before the signal; another job's is there only if
+	 * this one is waited for too late. */
+	if (vgg_drm_result(d, seq, &r))
+		return 0;
+	return vgg_fail(BAD_ARGUMENT, "ticket", VGG_TICKETS_HINT,
+			"the result of job %llu is gone",
+			(unsigned long long)seq);
+}
+
+static int await(struct vgg_drm *d, struct vgg_drm_job *j,
+		 const struct timespec *until)
+{
+	int err;
+
+	if (j->point)
+		return sleep_fence(d, j->point, j->seq, until);
+	err = vgg_drm_uring_sleep(d, j->ticket, until);
+	return err ? vgg_drm_fail(d, -err, "io_uring failed") : 0;
+}
+
+/*
+ * The module's ring has one place for each of the last jobs, whoever waits for
+ * them or doesn't. So results are taken from it in the order of their jobs, and no
+ * more jobs are under way than it has places.
+ */
+static struct vgg_drm_job *first_unkept(struct vgg_drm *d)
+{
+	struct vgg_drm_job *j;
+
+	for (; d->kept < d->tickets; d->kept++) {
+		j = &d->jobs[(d->kept + 1) % d->slots];
+		if (!look(d, j))
+			return j;
+	}
+	return NULL;
+}
+
+static int keep_results(struct vgg_drm *d, uint32_t timeout_ms)
+{
+	struct patience p = patience(timeout_ms);
+	struct vgg_drm_job *j;
+	int err = 0;
+
+	pthread_mutex_lock(&d->lock);
+	while (!err && (j = first_unkept(d)) &&
+	       d->tickets - d->kept >= d->entries) {
+		err = await(d, j, &p.until);
+		if (!err && !look(d, j) && passed(&p.until))
+			err = still_alive(d, &p, "job", d->kept + 1);
+	}
+	pthread_mutex_unlock(&d->lock);
+	return err;
+}
+
+/*
  * Submitting. All with d->submit_lock held.
  */
 static struct vgg_drm_job *new_job(struct vgg_drm *d)
@@ -292,6 +376,11 @@ int vgg_drm_submit(struct vgg_backend *b, const struct vgg_job *job,
 	int err = 0;
 
 	pthread_mutex_lock(&d->submit_lock);
+	err = keep_results(d, timeout_ms);
+	if (err) {
+		pthread_mutex_unlock(&d->submit_lock);
+		return err;
+	}
 	if (d->uring && !d->refuses_commands && !job->timeout_us) {
 		again = false;
 		err = submit_uring(d, job, timeout_ms, ticket, &again);
@@ -313,53 +402,6 @@ static int find_job(struct vgg_drm *d, uint64_t ticket, struct vgg_drm_job **j)
 		return 0;
 	return vgg_fail(BAD_ARGUMENT, "ticket", VGG_TICKETS_HINT, "no job %llu",
 			(unsigned long long)ticket);
-}
-
-/* Has it ended? Costs no system call. */
-static bool look(struct vgg_drm *d, struct vgg_drm_job *j)
-{
-	if (!j->done && j->point)
-		j->done = vgg_drm_result(d, j->seq, &j->result);
-	else if (!j->done)
-		vgg_drm_uring_reap(d);
-	return j->done;
-}
-
-/* Sleeps until the fence of a job has signalled, without the lock. */
-static int sleep_fence(struct vgg_drm *d, uint64_t point, uint64_t seq,
-		       const struct timespec *until)
-{
-	VGG_TRACE_NAMED(CALL, "ioctl SYNCOBJ_TIMELINE_WAIT");
-	int64_t ns = (int64_t)until->tv_sec * 1000000000 + until->tv_nsec;
-	struct drm_vggaccel_result r;
-	int err;
-
-	pthread_mutex_unlock(&d->lock);
-	err = drmSyncobjTimelineWait(d->fd, &d->timeline, &point, 1, ns, 0,
-				     NULL);
-	pthread_mutex_lock(&d->lock);
-	if (err == -ETIME)
-		return 0;
-	if (err)
-		return vgg_drm_fail(d, -err, "waiting for a job failed");
-	/* The result comes before the signal; another job's is there only if
-	 * this one is waited for too late. */
-	if (vgg_drm_result(d, seq, &r))
-		return 0;
-	return vgg_fail(BAD_ARGUMENT, "ticket", VGG_TICKETS_HINT,
-			"the result of job %llu is gone",
-			(unsigned long long)seq);
-}
-
-static int await(struct vgg_drm *d, struct vgg_drm_job *j,
-		 const struct timespec *until)
-{
-	int err;
-
-	if (j->point)
-		return sleep_fence(d, j->point, j->seq, until);
-	err = vgg_drm_uring_sleep(d, j->ticket, until);
-	return err ? vgg_drm_fail(d, -err, "io_uring failed") : 0;
 }
 
 int vgg_drm_wait(struct vgg_backend *b, uint64_t ticket, uint32_t timeout_ms,

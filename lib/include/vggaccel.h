@@ -250,9 +250,8 @@ struct vgg_completion {
 };
 
 /* Queues a job; *ticket names it for vgg_wait(). The results of the device's last
- * 16384 jobs are kept, whoever submitted them (of a real card without io_uring: 256
- * that nobody has waited for): one that is waited for later than that is no longer
- * known (BAD_ARGUMENT). */
+ * 16384 jobs are kept, whoever submitted them: one that is waited for later than
+ * that is no longer known (BAD_ARGUMENT). */
 int vgg_submit(struct vgg_device *device, const struct vgg_job *job,
 	       uint64_t *ticket);
 /* Waits for it. Returns 0 if it succeeded; else the error names the status and

@@ -442,6 +442,12 @@ TEST(many_jobs_are_waited_for_at_once)
 	EXPECT_EQ(1u, fake_drm.waits);
 	EXPECT_EQ(-EINVAL, vgg_wait(rig.d, tickets[19] + 1, NULL));
 	EXPECT_EQ(-EINVAL, vgg_wait(rig.d, 0, NULL));
+	/* Others' jobs don't take their results, and they are kept long after
+	 * the module's ring has none of them any more. */
+	for (i = 0; i < 3000; i++)
+		OK(vgg_submit(rig.d, &rig.job, &tickets[1]));
+	OK(vgg_wait(rig.d, tickets[0], NULL));
+	OK(vgg_wait(rig.d, tickets[10], NULL));
 	for (i = 0; i < 16384 + 10; i++)
 		OK(vgg_submit(rig.d, &rig.job, &tickets[1]));
 	EXPECT_EQ(-EINVAL, vgg_wait(rig.d, tickets[0], NULL));
