@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Analysis: inputs in, figures out; see vggaccel.h. */
+/* Analysis: inputs in, figures out; see vggaccel_analysis.h. */
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>

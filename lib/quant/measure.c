@@ -71,18 +71,16 @@ static void compare(struct vgg_distance *d, const struct vgg_quant *q,
 	d->cosine += aa > 0 && bb > 0 ? dot / sqrt(aa * bb) : aa == bb;
 }
 
-static void compare_bytes(struct vgg_difference *d, unsigned int input,
-			  const int8_t *a, const int8_t *b, uint64_t n)
+static void compare_bytes(struct vgg_difference *d, const int8_t *a,
+			  const int8_t *b, uint64_t n)
 {
 	uint64_t k;
 
 	for (k = 0; k < n; k++) {
 		if (a[k] == b[k])
 			continue;
-		if (!d->bytes++) {
+		if (!d->bytes++)
 			d->first = k;
-			d->input = input;
-		}
 	}
 }
 
@@ -136,7 +134,7 @@ static int compare_alone(struct vgg_measure *m, unsigned int i,
 	if (err)
 		return err;
 	if (m->ways > VGG_WAY_CARD)
-		compare_bytes(&d->alone_differ, m->inputs, m->result[0],
+		compare_bytes(&d->alone_differ, m->result[0],
 			      m->result[VGG_WAY_CARD], (uint64_t)count);
 	add_noise(d->noise, (size_t)vgg_channels(&l->out), &l->out_q, data,
 		  m->result[0], count);
@@ -182,7 +180,7 @@ static void compare_ways(struct vgg_measure *m)
 
 	for (i = 0; i < m->model->integer_layers; i++)
 		compare_bytes(
-			&m->d[i].all_differ, m->inputs,
+			&m->d[i].all_differ,
 			vgg_int8_tensor(m->bench[VGG_WAY_CARD].x, i + 1),
 			vgg_int8_tensor(m->bench[VGG_WAY_CPU].x, i + 1),
 			(uint64_t)vgg_shape_count(&m->model->layers[i].out));

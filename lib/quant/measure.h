@@ -25,11 +25,10 @@ double vgg_distance_cosine(const struct vgg_distance *d);
 /* In dB; INFINITY without noise, 0 if there is nothing but. */
 double vgg_distance_snr(const struct vgg_distance *d);
 
-/* Bytes in which card and CPU differ: how many, and the first input that has some
- * with the first element there (NHWC). */
+/* Bytes in which card and CPU differ: how many, and the first of them in the first
+ * input that has some (NHWC). */
 struct vgg_difference {
 	uint64_t bytes, first;
-	unsigned int input;
 };
 
 enum vgg_way { VGG_WAY_CPU, VGG_WAY_CARD, VGG_WAYS };

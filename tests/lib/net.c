@@ -24,6 +24,18 @@ static void fill(struct vgg_blob *b, size_t n, double bound, uint64_t *seed)
 		to[i] = uniform(seed, bound);
 }
 
+void net_fill(struct vgg_blob *b, size_t n, float lo, float hi, uint64_t *seed)
+{
+	float *to = vgg_blob_alloc(b, VGG_F32, n);
+	size_t i;
+
+	if (!to)
+		abort();
+	for (i = 0; i < n; i++)
+		to[i] = lo +
+			(hi - lo) * (float)test_random_in(seed, 0, 4095) / 4095;
+}
+
 static struct vgg_layer *add(struct vgg_model *m, enum vgg_op op)
 {
 	char name[32];

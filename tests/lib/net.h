@@ -29,6 +29,8 @@ struct vgg_model *net_wide(uint64_t *seed);
 struct vgg_model *net_small(uint64_t *seed);
 /* Quantises with synthetic images; fails the test if that fails. */
 void net_quantize(struct vgg_model *m);
+/* A tensor of n numbers between lo and hi. */
+void net_fill(struct vgg_blob *b, size_t n, float lo, float hi, uint64_t *seed);
 /* A random input in NCHW; the caller frees it. */
 float *net_input(const struct vgg_model *m, uint64_t *seed);
 

@@ -283,18 +283,6 @@ static struct vgg_layer *push(struct vgg_model *m, enum vgg_op op)
 	return l;
 }
 
-static void floats(struct vgg_blob *b, size_t n, float lo, float hi,
-		   uint64_t *seed)
-{
-	float *to = vgg_blob_alloc(b, VGG_F32, n);
-	size_t i;
-
-	ASSERT_TRUE(to != NULL);
-	for (i = 0; i < n; i++)
-		to[i] = lo +
-			(hi - lo) * (float)test_random_in(seed, 0, 1000) / 1000;
-}
-
 /* A word of letters makes a chain: c conv, r relu, b BatchNorm, k clip to
  * -1..2, p max-pool, 0 zero pad, f flatten, d dense. */
 static struct vgg_model *chain(const char *word, uint64_t seed)
@@ -309,14 +297,14 @@ static struct vgg_model *chain(const char *word, uint64_t seed)
 		case 'c':
 			l = push(m, VGG_OP_CONV);
 			l->win.kernel_h = l->win.kernel_w = 3;
-			floats(&l->weight, (size_t)(4 * 9 * l->in.dim[1]), -1,
-			       1, &seed);
-			floats(&l->bias, 4, -1, 1, &seed);
+			net_fill(&l->weight, (size_t)(4 * 9 * l->in.dim[1]), -1,
+				 1, &seed);
+			net_fill(&l->bias, 4, -1, 1, &seed);
 			break;
 		case 'd':
 			l = push(m, VGG_OP_CONV);
-			floats(&l->weight, (size_t)(5 * l->in.dim[1]), -1, 1,
-			       &seed);
+			net_fill(&l->weight, (size_t)(5 * l->in.dim[1]), -1, 1,
+				 &seed);
 			break;
 		case 'r':
 			push(m, VGG_OP_AFFINE)->lo = 0;
@@ -328,10 +316,10 @@ static struct vgg_model *chain(const char *word, uint64_t seed)
 			break;
 		case 'b':
 			l = push(m, VGG_OP_AFFINE);
-			floats(&l->scale, (size_t)l->in.dim[1], -2, 2, &seed);
+			net_fill(&l->scale, (size_t)l->in.dim[1], -2, 2, &seed);
 			/* At least one scale reverses the order. */
 			((float *)l->scale.data)[0] = -1;
-			floats(&l->shift, (size_t)l->in.dim[1], -1, 1, &seed);
+			net_fill(&l->shift, (size_t)l->in.dim[1], -1, 1, &seed);
 			break;
 		case 'p':
 			l = push(m, VGG_OP_MAXPOOL);
@@ -632,7 +620,7 @@ TEST(wide_padding_in_fp32)
 
 	m->input = (struct vgg_shape){ 4, { 1, 1, 4, 1 } };
 	l = push(m, VGG_OP_CONV);
-	floats(&l->weight, 1, 1, 1, &seed);
+	net_fill(&l->weight, 1, 1, 1, &seed);
 	l->win.stride_h = l->win.stride_w = 10;
 	l->win.pad_left = 39;
 	OK(vgg_model_infer(m));

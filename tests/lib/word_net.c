@@ -6,18 +6,6 @@
 #include "net.h"
 #include "word_net.h"
 
-static void uniform(struct vgg_blob *b, size_t n, float lo, float hi,
-		    uint64_t *seed)
-{
-	float *to = vgg_blob_alloc(b, VGG_F32, n);
-	size_t i;
-
-	ASSERT_TRUE(to != NULL);
-	for (i = 0; i < n; i++)
-		to[i] = lo +
-			(hi - lo) * (float)test_random_in(seed, 0, 4095) / 4095;
-}
-
 static void add_weights(struct vgg_layer *l, int kernel, uint64_t *seed)
 {
 	size_t taps = (size_t)(kernel * kernel) * (size_t)vgg_channels(&l->in);
@@ -25,8 +13,8 @@ static void add_weights(struct vgg_layer *l, int kernel, uint64_t *seed)
 
 	l->win.kernel_h = l->win.kernel_w = kernel;
 	l->win.pad_top = l->win.pad_left = kernel / 2;
-	uniform(&l->weight, 8 * taps, -bound, bound, seed);
-	uniform(&l->bias, 8, -0.2f, 0.2f, seed);
+	net_fill(&l->weight, 8 * taps, -bound, bound, seed);
+	net_fill(&l->bias, 8, -0.2f, 0.2f, seed);
 }
 
 static void set_layer(struct vgg_layer *l, char letter, uint64_t *seed)
@@ -53,8 +41,8 @@ static void set_layer(struct vgg_layer *l, char letter, uint64_t *seed)
 		l->lo = 0;
 		break;
 	case 'b':
-		uniform(&l->scale, n, 0.5f, 2, seed);
-		uniform(&l->shift, n, -0.3f, 0.3f, seed);
+		net_fill(&l->scale, n, 0.5f, 2, seed);
+		net_fill(&l->shift, n, -0.3f, 0.3f, seed);
 		break;
 	case 'q':
 		l->win.pad_top = l->win.pad_left = 1;
