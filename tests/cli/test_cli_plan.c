@@ -286,7 +286,8 @@ TEST_TIMEOUT(calibration_is_told_and_used, 120)
 	EXPECT_TRUE(number_of(link, "to_host_mbps") > 0);
 	json_decref(doc);
 	r = vggctl("plan --device sim --threads 1");
-	EXPECT_CONTAINS(r.out, " MB/s, measured\n");
+	/* One speed or, where the two ways differ, two. */
+	EXPECT_CONTAINS(r.out, ", measured\n");
 	ran_free(&r);
 	r = vggctl("calibrate --json --rounds 1 --threads 1 --device cpu");
 	doc = json_loads(r.out, 0, NULL);
