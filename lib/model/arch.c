@@ -70,6 +70,7 @@ static const struct vgg_arch archs[] = {
 	{ "vgg16", CONFIG_D, IMAGENET },
 	{ "vgg16_bn", CONFIG_D, IMAGENET, .norm = NORM_BEFORE_RELU },
 	{ "vgg16c", CONFIG_C, IMAGENET },
+	{ "vgg16c_bn", CONFIG_C, IMAGENET, .norm = NORM_BEFORE_RELU },
 	{ "vgg16_oddpad", CONFIG_D_ODD, IMAGENET, .end = END_LOGSOFTMAX,
 	  .twin = true },
 	{ "vgg16_stl10", CONFIG_D, .hidden = { 4096, 4096 }, .input = 96,

@@ -74,8 +74,8 @@ for dtype in (torch.float16, torch.bfloat16, torch.float64):
 for name, config, bn in [
         ("vgg11", "A", False), ("vgg11_bn", "A", True), ("vgg11_lrn", "A-LRN", False),
         ("vgg13", "B", False), ("vgg13_bn", "B", True), ("vgg16c", "C", False),
-        ("vgg16", "D", False), ("vgg16_bn", "D", True), ("vgg19", "E", False),
-        ("vgg19_bn", "E", True)]:
+        ("vgg16c_bn", "C", True), ("vgg16", "D", False), ("vgg16_bn", "D", True),
+        ("vgg19", "E", False), ("vgg19_bn", "E", True)]:
     net = randomise(Torchvision(config, bn, side=1, classes=10, hidden=4096), 4)
     options = LEGACY if bn else {}
     tap.agrees(name, net, 32, saver(net.state_dict(), **options), name)

@@ -113,7 +113,8 @@ def seed_weights(net):
 
 
 def convolutions(words, norm):
-    """The features of a VGG; words as in arch.c."""
+    """The features of a VGG; words as in arch.c, norm: None, "before" or "behind" the
+    ReLU."""
     channels, layers = 3, []
     for word in words.split():
         if word == "L":
@@ -128,20 +129,21 @@ def convolutions(words, norm):
                                     1 if word[-1] == "p" else 3,
                                     padding=int(word.isdigit())))
             channels = width
-            layers.append(nn.ReLU())
+            both = [nn.ReLU()]
             if norm:
-                layers.append(nn.BatchNorm2d(width))
+                both.insert(norm == "behind", nn.BatchNorm2d(width))
+            layers += both
     return layers
 
 
-def network(words, inputs, widths, norm=False, end=()):
+def network(words, inputs, widths, norm=None, end=()):
     layers = convolutions(words, norm) + [nn.Flatten()]
     for i, width in enumerate(widths):
         layers.append(nn.Linear(inputs, width))
         inputs = width
         if i < len(widths) - 1:
             layers.append(nn.ReLU())
-            if norm:
+            if norm == "behind":
                 layers.append(nn.BatchNorm1d(width))
     return nn.Sequential(*layers, *end)
 
@@ -173,17 +175,19 @@ NETWORKS = {name: (224, torchvision_vgg(name))
 NETWORKS.update({
     "vgg11_lrn": (224, lambda: network(A_LRN, 25088, IMAGENET)),
     "vgg16c": (224, lambda: network(C, 25088, IMAGENET)),
+    "vgg16c_bn": (224, lambda: network(C, 25088, IMAGENET, "before")),
     "vgg16_oddpad": (224, lambda: network(D_ODD, 25088, IMAGENET,
                                           end=[nn.LogSoftmax(1)])),
     "vgg16_stl10": (96, lambda: network(D, 512 * 9, SMALL)),
     "minivgg_cifar10": (32, lambda: network(
-        "32 32 M 64 64 M", 4096, [512, 10], True, [nn.Softmax(1)])),
+        "32 32 M 64 64 M", 4096, [512, 10], "behind", [nn.Softmax(1)])),
     "minivgg_cifar10_wide": (32, lambda: network(
-        "64 64 M 64 64 M", 4096, [256, 10], True, [nn.Softmax(1)])),
+        "64 64 M 64 64 M", 4096, [256, 10], "behind", [nn.Softmax(1)])),
     # The same for small images and 10 classes, for slow machines.
     "vgg11_bn_32": (32, small_bn),
     "vgg11_lrn_32": (32, lambda: network(A_LRN, 512, SMALL)),
     "vgg16c_32": (32, lambda: network(C, 512, SMALL)),
+    "vgg16c_bn_32": (32, lambda: network(C, 512, SMALL, "before")),
     "vgg16_oddpad_64": (64, lambda: network(D_ODD, 512 * 4, SMALL,
                                             end=[nn.LogSoftmax(1)])),
     "vgg19_32": (32, lambda: network(E, 512, SMALL)),
