@@ -9,7 +9,13 @@ image. "Differ by 1" is one quantisation step of that tensor.
 
 QLinearAdd is the exception: what its integer form adds is rounded to the output's
 steps, so its values may be off by one, and what comes behind by more.
+
+    zoo_check.py [--divide N] [--side PIXELS] [--classes N] [--images N] [NAME...]
+
+The files' own size is `--divide 1 --side 224 --classes 1000`; with `--images 1
+vgg16-12-int8 vgg16-12-qdq` that takes minutes.
 """
+import argparse
 import os
 import subprocess
 import sys
@@ -22,7 +28,6 @@ import zoo
 
 VGGCTL = "build/vggctl"
 SIZE = {"divide": 8, "side": 64, "classes": 100}
-IMAGES = 3
 SHARE = 1e-5	# of values that may be off by one, each layer alone
 
 
@@ -130,10 +135,10 @@ class Tally:
             f" ({self.where})" if self.most > 1 else "")
 
 
-def check_quantised(peer, folder, form, options, everywhere):
+def check_quantised(peer, folder, form, options, images, everywhere):
     net = zoo.Net(16, **SIZE)
     files = zoo.Quantised(net, form, levels=LEVELS, **options)
-    x = net.input(IMAGES, 3)
+    x = net.input(images, 3)
     path = f"{folder}/q.onnx"
     alone, whole, itself, tensors = Tally(), Tally(), Tally(), [x]
     names = files.tensors_of_bytes
@@ -141,7 +146,7 @@ def check_quantised(peer, folder, form, options, everywhere):
         params = files.params[name]
         files.write(path, 0, k)
         want = peer.run(path, x)
-        tensors.append(want.reshape(IMAGES, *files.shape(k)[1:]))
+        tensors.append(want.reshape(images, *files.shape(k)[1:]))
         if everywhere or name == names[-1]:
             last = steps_apart(ours(folder, path, x, "int8"), want, params)
             whole.add(last, name)
@@ -183,7 +188,21 @@ class Cases:
         print(f"{'ok' if good else 'not ok'} {self.number} {name}", flush=True)
 
 
+def arguments():
+    p = argparse.ArgumentParser(description=__doc__,
+                                formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("names", nargs="*", metavar="NAME", help="only these")
+    p.add_argument("--divide", type=int, default=SIZE["divide"], metavar="N",
+                   help="a network of 1/N of the width")
+    p.add_argument("--side", type=int, default=SIZE["side"], metavar="PIXELS")
+    p.add_argument("--classes", type=int, default=SIZE["classes"], metavar="N")
+    p.add_argument("--images", type=int, default=3, metavar="N")
+    return p.parse_args()
+
+
 def main():
+    args = arguments()
+    SIZE.update(divide=args.divide, side=args.side, classes=args.classes)
     # Below build/, as the root sees nothing outside the project.
     with tempfile.TemporaryDirectory(prefix="zoo-", dir="build") as folder:
         try:
@@ -194,15 +213,19 @@ def main():
         print(f"# ONNX Runtime {peer.runtime.version}; weights of +-{LEVELS}")
         cases = Cases()
         for depth, bn, names in FLOATS:
+            names = [n for n in names if not args.names or n in args.names]
+            if not names:
+                continue
             net = zoo.Net(depth, bn=bn, **SIZE)
-            x, path = net.input(IMAGES, 3), f"{folder}/new.onnx"
+            x, path = net.input(args.images, 3), f"{folder}/new.onnx"
             zoo.mxnet(net, path, opset=13, spatial=None)
-            reference = peer.run(path, x).reshape(IMAGES, -1)
+            reference = peer.run(path, x).reshape(args.images, -1)
             for name in names:
                 cases.run(name, check_floats, peer, folder, name, reference, x)
         for name, form, options in QUANTISED:
-            cases.run(name, check_quantised, peer, folder, form, options,
-                      name.startswith("vgg16-12"))
+            if not args.names or name in args.names:
+                cases.run(name, check_quantised, peer, folder, form, options,
+                          args.images, name.startswith("vgg16-12"))
         peer.runtime.close()
         print(f"1..{cases.number}")
     return 1 if cases.failed else 0
