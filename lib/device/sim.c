@@ -89,14 +89,16 @@ static void set_reg(struct sim *s, uint32_t offset, uint32_t value)
 	vgg_sim_inproc_write(s->card, offset, value);
 }
 
-/* Whether the entry at this place is there yet. */
+/* Whether the entry at this place is there yet: by the word that holds status and
+ * phase, as the card writes it. */
 static bool has_entry(const struct sim *s, uint32_t place)
 {
-	struct vgg_hw_cqe *ring = s->cq.map;
-	uint16_t phase = __atomic_load_n(&ring[place % s->entries].phase,
-					 __ATOMIC_ACQUIRE);
+	const struct vgg_hw_cqe *ring = s->cq.map;
+	const void *last = &ring[place % s->entries].status;
+	uint32_t word = __atomic_load_n((const uint32_t *)last,
+					__ATOMIC_ACQUIRE);
 
-	return (le16toh(phase) & 1) != (place / s->entries & 1);
+	return (le32toh(word) >> 16 & 1) != (place / s->entries & 1);
 }
 
 /* When jobs ended, for those who look later; with event_lock. */
