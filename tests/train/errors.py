@@ -75,6 +75,10 @@ def broken_picture(folder):
 
 again = "get CIFAR-10's binary version again"
 damaged("CIFAR-10 without a training file", MINI, CIFAR10, removed("data_batch_1.bin"),
+        "data_batch_1.bin: is missing, though a later one is there",
+        "name the folder of CIFAR-10's binary version")
+damaged("CIFAR-10 without any training file", MINI, CIFAR10,
+        lambda f: [os.unlink(f"{f}/{n}") for n in os.listdir(f) if n.startswith("data_")],
         "data_batch_1.bin: No such file", "name the folder of CIFAR-10's binary version")
 damaged("CIFAR-10 without the test file", MINI, CIFAR10, removed("test_batch.bin"),
         "test_batch.bin: No such file")
@@ -116,6 +120,8 @@ def missing(out):
 def diverges(out):
     refused(["epoch 1, step ", "the loss is ", "try a lower --rate"],
             [*MINI, "--rate", 1e30], CIFAR10, out)
+    refused(["epoch 1: the loss is ", ", that of guessing 2.303", "try a lower --rate"],
+            [*MINI, "--rate", 1e4], CIFAR10, out + ".2")
 
 
 def usage(out):
@@ -141,7 +147,7 @@ def no_place(out):
 
 tap.case("no folder", missing)
 tap.case("no place to train at", no_place)
-tap.case("a loss that isn't finite", diverges)
+tap.case("a loss without bounds", diverges)
 tap.case("wrong usage", usage)
 
 
@@ -192,6 +198,11 @@ def compiling(out):
     said("model.json: there is no training here; name the folder that --out was given")
     trained(*MINI, "--data", CIFAR10, "--out", out, "--stop-after", 2)
     said("model.onnx: the training hasn't ended an epoch yet; go on with --resume")
+    trained(*MINI, "--data", CIFAR10, "--out", out, "--resume")
+    for own in ["--calib=x"], ["--calib", "x"], ["--cal=x"], ["--no-quantize"]:
+        told = subprocess.run([*call, *own], capture_output=True, text=True, check=True,
+                              env={**os.environ, "VGGCTL": "/bin/echo"}).stdout
+        assert "cifar10:" not in told and told.endswith(" ".join(own) + "\n"), told
     with open(f"{out}/model.json", "w", encoding="ascii") as file:
         file.write("{}")
     said("model.json: not as a training writes it (KeyError('onnx')); train again")
@@ -208,7 +219,9 @@ def signalled(out):
     work = [*MINI, "--epochs", 40, "--data", CIFAR10]
     command = ["tools/train/train", *map(str, work), "--out", out]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        line = process.stdout.readline()
+        line = "note: "
+        while line.startswith("note: "):
+            line = process.stdout.readline()
         assert line.startswith("epoch 1/40"), line
         process.send_signal(signal.SIGTERM)
         rest = process.stdout.read()

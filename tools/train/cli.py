@@ -11,6 +11,8 @@ import files
 from data import Bad
 from recipes import FORMS, RECIPES, warm_cosine
 
+IMAGENET_CLASSES = 1000
+
 
 def parse(arguments):
     p = argparse.ArgumentParser(description=__doc__, prog="train")
@@ -98,7 +100,26 @@ def training(o, r):
     return t, learn
 
 
-def report(o, r, t, learn):
+def differences(o, r, counts):
+    """Why the figures can't be compared with those that are reported."""
+    real = FORMS[r.form].counts
+    if real and counts != real:
+        yield (f"{counts[0]} and {counts[1]} pictures, of {FORMS[r.form].about}'s "
+               f"{real[0]} and {real[1]}")
+    if not real and r.figures and o.classes != IMAGENET_CLASSES:
+        yield f"{o.classes} classes, not ImageNet's {IMAGENET_CLASSES}"
+    if o.width > 1:
+        yield f"layers are {o.width} times narrower"
+    changed = [f"--{name}" for name, own in
+               (("input", r.size), ("batch", r.batch), ("epochs", r.epochs),
+                ("rate", r.lr), ("augment", RECIPES[o.recipe].augment))
+               if getattr(o, name) not in (own, None)]
+    changed += ["--adam"] * o.adam
+    if changed:
+        yield f"{', '.join(changed)}: not the recipe's own"
+
+
+def report(o, r, t):
     """What was reached beside what the tutorial reports, and on what data."""
     last = t.history[-1]
     print(f"reached after {len(t.history)} epochs: training {last['accuracy']:.2%}, "
@@ -107,13 +128,8 @@ def report(o, r, t, learn):
         print(f"reported: {what} {percent:.2f} %")
     if not r.figures:
         print("reported: no figure is known")
-    found = (len(learn.labels), len(t.validation.labels))
-    real = FORMS[r.form].counts
-    if real and found != real:
-        print(f"not comparable: {found[0]} and {found[1]} pictures, of "
-              f"{FORMS[r.form].about}'s {real[0]} and {real[1]}")
-    if o.width > 1:
-        print(f"not comparable: layers are {o.width} times narrower")
+    for why in o.different:
+        print(f"not comparable: {why}")
     print(f"next: tools/train/compile {o.out} -o {o.recipe}.model")
 
 
@@ -122,12 +138,17 @@ def main(arguments):
     engine.set_up(o.threads)
     try:
         t, learn = training(o, r)
+        o.classes = len(learn.classes)
+        o.different = list(differences(o, r, (len(learn.labels),
+                                              len(t.validation.labels))))
+        for why in o.different:
+            print(f"note: not the recipe as it is: {why}")
         t.start(o.resume)
         files.describe(o.out, name=o.recipe, onnx=t.onnx, mean=r.mean, std=r.std,
                        resize=r.resize(o.input), classes=learn.classes,
                        calib=FORMS[r.form].calib.format(os.path.abspath(o.data)))
         t.run()
-        report(o, r, t, learn)
+        report(o, r, t)
     except engine.Stopped as e:
         print(e)
         return 128 + t.signal if t.signal else 0

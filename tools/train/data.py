@@ -79,7 +79,12 @@ def cifar10(folder, part):
     paths = [os.path.join(folder, "test_batch.bin")]
     if part == "train":
         paths = [os.path.join(folder, f"data_batch_{i}.bin") for i in range(1, 6)]
-        paths = paths[:1] + [p for p in paths[1:] if os.path.exists(p)]
+        there = [os.path.exists(p) for p in paths]
+        # Without later ones the set is a smaller one; a gap is a mistake.
+        if any(there[i + 1] and not there[i] for i in range(len(there) - 1)):
+            missing = paths[there.index(False)]
+            raise Bad(missing, "is missing, though a later one is there", CIFAR10_GET)
+        paths = paths[:max(1, sum(there))]
     parts = [cifar10_records(read(p, CIFAR10_GET), p) for p in paths]
     names = class_names(os.path.join(folder, "batches.meta.txt"), CIFAR10)
     return Pictures(*(torch.cat(p) for p in zip(*parts)), names)

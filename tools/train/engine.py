@@ -22,6 +22,8 @@ from data import Bad
 CHECKPOINT = "checkpoint.pt"
 EVALUATE_AT_ONCE = 500  # pictures
 SAY_EVERY = 60  # seconds
+# Times the loss of one that guesses. Fresh weights may begin high, but come down.
+DIVERGED = 10
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of <malloc.h>
 
 
@@ -31,6 +33,10 @@ class Stopped(Exception):
 
 def set_up(threads):
     torch.set_num_threads(threads)
+    busy, cpus = os.getloadavg()[0], len(os.sched_getaffinity(0))
+    if threads > 1 and threads > cpus - busy + .5:
+        print(f"note: other processes keep {min(busy, cpus):.1f} of {cpus} CPUs busy; "
+              "--threads 1 may be faster")
     torch.backends.cudnn.deterministic = True
     # Activations are freed and allocated again in each step: from the heap, not
     # from the kernel, which would zero their pages each time.
@@ -226,6 +232,10 @@ class Training:
             self.steps_done += 1
             self.pause(steps)
         seen = steps * self.batch
+        guess = math.log(len(data.classes))
+        if self.loss / seen > DIVERGED * guess:
+            raise Bad(f"epoch {epoch + 1}", f"the loss is {self.loss / seen:.4g}, that of "
+                      f"guessing {guess:.4g}", "try a lower --rate")
         return self.loss / seen, self.right / seen
 
     # Between epochs
