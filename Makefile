@@ -13,9 +13,10 @@
 # make module     the kernel module for this kernel            -> build/kmod/
 #                 or for others: KERNELS="6.12-arm64 backports-amd64"
 # make check-vm   only the tests of the kernel module, in guests [MODE=msi]
+# make check-tsan  only what several threads share, by ThreadSanitizer
 # make vm         a shell in a guest that has the card [MODE=msi]
 # make style      formatting and static analysis
-# make networks   README.md's table of networks, measured again: half an hour
+# make networks   README.md's table of networks, measured again: an hour
 # make boards     README.md's table of boards that don't exist yet, again
 # make dtbo       device tree overlays; dts/Makefile has the settings -> build/dtbo/
 # make dkms       the module's sources for DKMS, below $(DESTDIR)/usr/src
@@ -119,7 +120,7 @@ SONAME	:= libvggaccel.so.0
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := all
 .PHONY: all demo check bench arm64 style install deps clean man model tests dtbo \
-	module check-vm vm dkms guest-bench bench-cpu bench-cpu-programs \
+	module check-vm check-tsan vm dkms guest-bench bench-cpu bench-cpu-programs \
 	bench-cpu-counted bench-split bench-split-programs bench-quantize \
 	bench-eval bench-train boards networks
 
@@ -302,6 +303,11 @@ dkms:
 	sed 's/@VERSION@/$(VERSION)/' kmod/dkms.conf > $(DKMS)/dkms.conf
 	rm $(DKMS)/kmod/dkms.conf
 	chmod -R u=rwX,go=rX $(DKMS)
+
+check-tsan:
+	@tools/deps build check
+	@$(MAKE) --no-print-directory B=build/tsan SAN=thread CFLAGS="-O1 -g" all tests
+	@tests/run tsan
 
 check-vm:
 	@tools/deps build check
