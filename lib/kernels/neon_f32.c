@@ -154,10 +154,10 @@ static inline size_t own_dot_f32(const float *x, const float *w, size_t n,
 
 /*
  * multiply_N(u, v, v_chunk, m, fours, add, groups): groups of N tiles, one after
- * the other, times BLOCK filters. The sums take 2 N registers, V of four channels N, weights of two channels four, of
- * four channels eight where that many are left: up to 8 tiles. One instruction
- * loads up to four registers, so that on 16 N products come 4 or 5 loads. The
- * first channel's products don't add to anything, and so need no zeros.
+ * the other, times BLOCK filters. The sums take 2 N registers, V of four channels
+ * N, weights of two channels four; of four channels, up to 8 tiles, eight. One
+ * instruction loads up to four registers, so that on 16 N products come 4 or 5
+ * loads. The first channel's products don't add to anything, and so need no zeros.
  *
  * No registers are saved, so that it takes multiply_groups() to call one; m comes
  * back behind the last tile.
