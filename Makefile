@@ -106,7 +106,7 @@ SUPPORT_hw   := $(B)/obj/tests/sim/rig.o
 SUPPORT_lib  := $(call obj,$(filter-out tests/lib/test_%,$(wildcard tests/lib/*.c)))
 SUPPORT_kernels := $(call obj,$(filter-out tests/kernels/test_%,$(wildcard tests/kernels/*.c)))
 SUPPORT_kmod := $(call obj,$(filter-out tests/kmod/test_%,$(wildcard tests/kmod/*.c)))
-SUPPORT_cli  :=
+SUPPORT_cli  := $(B)/obj/tests/lib/onnx_build.o $(B)/obj/onnx.pb-c.o
 
 # The kernel also serves 32-bit processes: some of the module's tests as such.
 # Static, so the sysroot needs no second set of libraries.

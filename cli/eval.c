@@ -273,19 +273,21 @@ static int run_all(struct eval *e)
 
 static int draw(struct eval *e, const struct out_eval *out)
 {
-	const char **names =
-		cli_alloc(NULL, (out->outputs + 1) * sizeof(*names));
+	char **names = cli_alloc(NULL, (out->outputs + 1) * sizeof(*names));
 	char title[400];
 	unsigned int i;
 	int err;
 
+	/* A label may last until the next one only. */
 	for (i = 0; i < out->outputs; i++)
-		names[i] = vgg_model_label(e->cli->model, i);
+		names[i] = text_valid(vgg_model_label(e->cli->model, i), true);
 	snprintf(title, sizeof(title), "%.100s on %.200s: %.2f %% right",
 		 e->cli->model_info.name, e->data,
 		 100 * out->score[out->shown].top1);
-	err = eval_svg(e->svg, title, out->outputs, names,
+	err = eval_svg(e->svg, title, out->outputs, (const char **)names,
 		       out->score[out->shown].matrix);
+	for (i = 0; i < out->outputs; i++)
+		free(names[i]);
 	free(names);
 	return err;
 }

@@ -38,8 +38,8 @@ int eval_state_add(struct eval_state *s, enum vgg_precision precision, size_t i,
 /* Also what is in buffers. NULL is allowed. */
 int eval_state_close(struct eval_state *s);
 
-/* eval_svg.c: a confusion matrix as a picture. The file appears whole or not at
- * all. matrix[said * classes + true]. */
+/* eval_svg.c: a confusion matrix, or what is most wrong in it, as a picture. The
+ * file appears whole or not at all. matrix[said * classes + true]. */
 int eval_svg(const char *path, const char *title, unsigned int classes,
 	     const char *const *names, const uint32_t *matrix);
 

@@ -120,6 +120,25 @@ char *text_valid(const char *s, bool printable)
 	return copy;
 }
 
+char *text_cut(const char *s, int cells)
+{
+	char *copy = text_valid(s, true), *at = copy;
+	int width = 0, n, w;
+	uint32_t code;
+
+	if (text_width(copy) <= cells)
+		return copy;
+	for (; *at; at += n, width += w) {
+		n = decode((const unsigned char *)at, &code);
+		w = WITHIN(code, zero) ? 0 : WITHIN(code, wide) ? 2 : 1;
+		if (width + w > cells - 2)
+			break;
+	}
+	/* Two bytes fit: more cells than that are cut off. */
+	strcpy(at, "..");
+	return copy;
+}
+
 const char *text_si(double value, const char *unit, char buffer[TEXT_SI])
 {
 	static const char prefixes[] = " kMGTP";

@@ -17,6 +17,8 @@ int text_width(const char *s);
 /* A copy with U+FFFD for invalid bytes; with `printable`, also '?' for control
  * characters. Exits if there is no memory. */
 char *text_valid(const char *s, bool printable);
+/* The same, printable, and cut to so many cells; ".." is where something was. */
+char *text_cut(const char *s, int cells);
 
 /* 15470314496, "MAC" -> "15.5 GMAC"; returns buffer. */
 #define TEXT_SI 32

@@ -2,9 +2,17 @@
 /* The text of vggctl eval. */
 #include <stdlib.h>
 
+#include "confusion.h"
 #include "out.h"
 #include "text_style.h"
 #include "text_tables.h"
+
+#define CLASSES_MOST 50 /* beyond, only the worst are told */
+#define WORST_CLASSES 20
+#define MATRIX_MOST 20 /* classes in a matrix that a terminal has room for */
+#define MISTAKES_MOST 30
+#define NAME_CELLS 16  /* of a matrix's row */
+#define LABEL_CELLS 32 /* of a table's */
 
 static void put_scores(const struct out_eval *e, const char *before,
 		       const char *after)
@@ -26,117 +34,176 @@ static void put_scores(const struct out_eval *e, const char *before,
 			table_cell(&t, "%s", text_rate(s->rate, rate));
 		else
 			table_cell(&t, "-");
-		table_cell(&t, "%s", s->placement);
+		table_cell(&t, "%s", *s->placement ? s->placement : "-");
 	}
 	table_print(&t, stdout, before, after);
 }
 
-static uint32_t images_of(const struct out_eval *e, const uint32_t *matrix,
-			  unsigned int class_)
+/* Some sets' names are half a sentence. */
+static void add_label(struct table *t, const struct cli *cli,
+		      unsigned int class_)
 {
-	uint32_t sum = 0;
-	unsigned int c;
+	char *label =
+		text_cut(vgg_model_label(cli->model, class_), LABEL_CELLS);
 
-	for (c = 0; c < e->outputs; c++)
-		sum += matrix[c * e->outputs + class_];
-	return sum;
-}
-
-/* The wrong answer that is given most often; -1. */
-static int rival(const struct out_eval *e, const uint32_t *matrix,
-		 unsigned int class_)
-{
-	uint32_t most = 0;
-	unsigned int c;
-	int at = -1;
-
-	for (c = 0; c < e->outputs; c++) {
-		uint32_t n = matrix[c * e->outputs + class_];
-
-		if (c == class_ || n <= most)
-			continue;
-		most = n;
-		at = (int)c;
-	}
-	return at;
+	table_cell(t, "%s", label);
+	free(label);
 }
 
 static void add_right(struct table *t, const struct out_eval *e, int precision,
 		      unsigned int class_)
 {
 	const struct eval_score *s = &e->score[precision];
-	uint32_t all;
+	size_t n = e->outputs;
+	uint32_t all = 0;
+	size_t c;
 
-	if (!s->there) {
+	for (c = 0; s->there && c < n; c++)
+		all += s->matrix[c * n + class_];
+	if (all)
+		table_cell(t, "%.1f %%",
+			   100.0 * s->matrix[class_ * n + class_] / all);
+	else
+		table_cell(t, "-");
+}
+
+static void add_class(struct table *t, const struct cli *cli,
+		      const struct out_eval *e, const struct confusion *c,
+		      unsigned int class_)
+{
+	unsigned int said;
+
+	add_label(t, cli, class_);
+	table_cell(t, "%u", c->images[class_]);
+	add_right(t, e, VGG_PRECISION_INT8, class_);
+	add_right(t, e, VGG_PRECISION_FP32, class_);
+	if (!confusion_rival(c, class_, &said)) {
+		table_cell(t, "-");
 		table_cell(t, "-");
 		return;
 	}
-	all = images_of(e, s->matrix, class_);
-	table_cell(t, "%.1f %%",
-		   100.0 * s->matrix[class_ * e->outputs + class_] / all);
+	add_label(t, cli, said);
+	table_cell(t, "%u", c->matrix[(size_t)said * c->outputs + class_]);
 }
 
+/* All that there are images of, or those that cost most. */
 static void put_classes(const struct cli *cli, const struct out_eval *e,
-			const char *before, const char *after)
+			const struct confusion *c, const char *before,
+			const char *after)
 {
-	const uint32_t *matrix = e->score[e->shown].matrix;
+	unsigned int *worst = confusion_worst(c), i, n = c->rows;
+	bool cut = n > CLASSES_MOST;
 	struct table t;
-	unsigned int c;
 
+	if (cut) {
+		n = WORST_CLASSES;
+		printf("the %u classes of %u with most mistakes:\n", n,
+		       c->rows);
+	}
 	table_begin(&t, "<class|>images|>int8|>fp32|<taken for|>times");
-	for (c = 0; c < e->outputs; c++) {
-		uint32_t all = images_of(e, matrix, c);
-		int other = rival(e, matrix, c);
+	for (i = 0; i < n; i++)
+		add_class(&t, cli, e, c, c->row[cut ? worst[i] : i]);
+	table_print(&t, stdout, before, after);
+	free(worst);
+}
 
-		if (!all)
-			continue;
-		table_cell(&t, "%s", vgg_model_label(cli->model, c));
-		table_cell(&t, "%u", all);
-		add_right(&t, e, VGG_PRECISION_INT8, c);
-		add_right(&t, e, VGG_PRECISION_FP32, c);
-		table_cell(&t, "%s",
-			   other < 0 ? "-" :
-				       vgg_model_label(cli->model,
-						       (unsigned int)other));
-		if (other < 0)
-			table_cell(&t, "-");
-		else
-			table_cell(
-				&t, "%u",
-				matrix[(unsigned int)other * e->outputs + c]);
+/*
+ * --confusion
+ */
+static int digits(uint32_t n)
+{
+	return n < 10 ? 1 : 1 + digits(n / 10);
+}
+
+static void put_count(int width, uint32_t n)
+{
+	if (n)
+		printf(" %*u", width, n);
+	else
+		printf(" %*s", width, ".");
+}
+
+/* Numbers for the columns, as names are too long for many. What is answered of
+ * which there are no images has them, too, or is one column together. */
+static void put_matrix(const struct cli *cli, const struct confusion *c)
+{
+	bool rest = c->columns > MATRIX_MOST;
+	unsigned int columns = rest ? c->rows : c->columns, i, r;
+	int width = digits(c->outputs);
+
+	for (r = 0; r < c->rows; r++)
+		if (digits(c->images[c->row[r]]) > width)
+			width = digits(c->images[c->row[r]]);
+	printf("%*s", NAME_CELLS + 6, "");
+	for (i = 0; i < columns; i++)
+		printf(" %*u", width, c->column[i]);
+	puts(rest ? " others" : "");
+	for (r = 0; r < c->rows; r++) {
+		const char *label = vgg_model_label(cli->model, c->row[r]);
+		char *name = text_cut(label, NAME_CELLS);
+
+		printf("%5u %s%*s", c->row[r], name,
+		       NAME_CELLS - text_width(name), "");
+		free(name);
+		for (i = 0; i < columns; i++)
+			put_count(width, confusion_cell(c, r, i));
+		if (rest)
+			put_count(6, confusion_rest(c, r, columns));
+		putchar('\n');
+	}
+	/* Names of the columns that no row has. */
+	for (i = c->rows; i < columns; i++) {
+		printf("%5u ", c->column[i]);
+		text_put(vgg_model_label(cli->model, c->column[i]));
+		puts(": no images");
+	}
+}
+
+static void put_mistakes(const struct cli *cli, const struct confusion *c,
+			 const char *before, const char *after)
+{
+	size_t i, n = c->mistakes < MISTAKES_MOST ? c->mistakes : MISTAKES_MOST;
+	struct table t;
+
+	table_begin(&t, "<class|>images|<taken for|>times|>share");
+	for (i = 0; i < n; i++) {
+		const struct mistake *m = &c->mistake[i];
+
+		add_label(&t, cli, m->class_);
+		table_cell(&t, "%u", m->of);
+		add_label(&t, cli, m->said);
+		table_cell(&t, "%u", m->times);
+		table_cell(&t, "%.1f %%", 100.0 * m->times / m->of);
 	}
 	table_print(&t, stdout, before, after);
 }
 
-/* Numbers for the columns, as names are too long for many. */
-static void put_matrix(const struct cli *cli, const struct out_eval *e)
+static void put_confusion(const struct cli *cli, const struct out_eval *e,
+			  const struct confusion *c, const char *before,
+			  const char *after)
 {
-	const uint32_t *matrix = e->score[e->shown].matrix;
-	unsigned int c, r;
+	const char *of = precision_names[e->shown];
 
-	printf("\nrows: the images' classes; columns: the answers (%s)\n%20s",
-	       precision_names[e->shown], "");
-	for (c = 0; c < e->outputs; c++)
-		printf(" %5u", c);
-	putchar('\n');
-	for (r = 0; r < e->outputs; r++) {
-		char *name = text_valid(vgg_model_label(cli->model, r), true);
-
-		printf("%3u %-16.16s", r, name);
-		free(name);
-		for (c = 0; c < e->outputs; c++)
-			if (matrix[c * e->outputs + r])
-				printf(" %5u", matrix[c * e->outputs + r]);
-			else
-				printf("     .");
-		putchar('\n');
+	if (c->rows <= MATRIX_MOST) {
+		printf("\nrows: the images' classes; columns: the answers "
+		       "(%s)\n",
+		       of);
+		put_matrix(cli, c);
+		return;
 	}
+	printf("\nthe mistakes made most often (%s), %d of %zu; --json has "
+	       "all\n",
+	       of,
+	       c->mistakes < MISTAKES_MOST ? (int)c->mistakes : MISTAKES_MOST,
+	       c->mistakes);
+	put_mistakes(cli, c, before, after);
 }
 
 void text_evaluated(const struct out_eval *e, const struct cli *cli,
 		    const char *before, const char *after)
 {
 	char *data = text_valid(e->data, true);
+	struct confusion c;
 	const struct eval_score *i8 = &e->score[VGG_PRECISION_INT8];
 	const struct eval_score *f32 = &e->score[VGG_PRECISION_FP32];
 
@@ -152,7 +219,9 @@ void text_evaluated(const struct out_eval *e, const struct cli *cli,
 		       "earlier run\n",
 		       i8->resumed, f32->resumed);
 	putchar('\n');
-	put_classes(cli, e, before, after);
+	confusion_begin(&c, e->score[e->shown].matrix, e->outputs);
+	put_classes(cli, e, &c, before, after);
 	if (e->confusion)
-		put_matrix(cli, e);
+		put_confusion(cli, e, &c, before, after);
+	confusion_end(&c);
 }
