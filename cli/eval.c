@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "classes.h"
 #include "eval.h"
 #include "eval_score.h"
 #include "out.h"
@@ -18,8 +19,8 @@ struct eval {
 	bool both, confusion;
 
 	struct vgg_dataset *set;
-	unsigned int *classes; /* of the network, by those of the data set */
-	bool by_name;
+	enum vgg_classes how;
+	struct classes classes;
 	struct eval_answers answers[2]; /* by precision */
 	enum vgg_precision now;
 	struct eval_state *state;
@@ -34,7 +35,8 @@ enum {
 	KEY_RESUME,
 	KEY_SVG,
 	KEY_CONFUSION,
-	KEY_BOTH
+	KEY_BOTH,
+	KEY_CLASSES
 };
 
 static const char *const part_names[] = { "test", "train", NULL };
@@ -47,6 +49,7 @@ static const struct argp_option options[] = {
 	  "class",
 	  0 },
 	{ "part", KEY_PART, "PART", 0, "test (default) or train", 0 },
+	OPTION_CLASSES(KEY_CLASSES, 0),
 	{ "limit", KEY_LIMIT, "N", 0, "Only the first N images", 0 },
 	{ "resume", KEY_RESUME, "FILE", 0,
 	  "Keep answers there, and go on from those that are there", 0 },
@@ -85,6 +88,10 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case KEY_LIMIT:
 		e->limit = (unsigned int)arg_number(state, "--limit", arg, 1,
 						    1000000000);
+		return 0;
+	case KEY_CLASSES:
+		e->how = (enum vgg_classes)arg_choice(state, "--classes", arg,
+						      classes_names);
 		return 0;
 	case KEY_RESUME:
 		e->resume = arg;
@@ -170,7 +177,7 @@ static int evaluate(struct eval *e, size_t first, size_t end,
 	o.session = &e->args.session;
 	o.first = first;
 	o.end = end;
-	o.classes = e->classes;
+	o.classes = e->classes.of;
 	err = vgg_evaluate(e->cli->dev, e->cli->model, e->set, &o, fn, e);
 	cli_progress_clear();
 	return e->failed ? e->failed : err;
@@ -227,10 +234,30 @@ static int open_data(struct eval *e)
 	e->images = vgg_dataset_count(e->set);
 	if (e->limit && e->limit < e->images)
 		e->images = e->limit;
-	e->classes = cli_alloc(NULL, (vgg_dataset_classes(e->set) + 1) *
-					     sizeof(*e->classes));
-	return vgg_evaluate_classes(e->cli->model, e->set, e->classes,
-				    &e->by_name);
+	return classes_match(&e->classes, e->cli, e->set, e->data, e->how);
+}
+
+/* Answers of an earlier run say what their images' classes were: files may have
+ * been added since, or --classes was another one. */
+static int check_classes(struct eval *e)
+{
+	unsigned int class_ = 0;
+	size_t i, k;
+	int err = 0;
+
+	for (k = 0; k < 2; k++)
+		for (i = 0; !err && i < e->answers[k].count; i++) {
+			err = vgg_dataset_class_of(e->set, i, &class_);
+			if (!err && e->answers[k].answer[i].class_ !=
+					    e->classes.of[class_])
+				err = cli_fail(
+					VGG_ERROR_BAD_ARGUMENT, e->resume,
+					"name another file by --resume",
+					"it is of something else: image %zu "
+					"was of class %u there",
+					i, e->answers[k].answer[i].class_);
+		}
+	return err;
 }
 
 /* By default those that there are. */
@@ -263,6 +290,8 @@ static int run_all(struct eval *e)
 		err = eval_state_open(e->resume, e->data, e->images,
 				      e->cli->model_info.classes, e->answers,
 				      &e->state);
+	if (!err)
+		err = check_classes(e);
 	if (!err)
 		err = run_precision(e, VGG_PRECISION_INT8);
 	if (!err)
@@ -302,7 +331,9 @@ static int eval_all(struct eval *e)
 	if (err)
 		return cli_report_last(e->cli, err);
 	out.images = e->images;
-	out.by_name = e->by_name;
+	out.by_name = e->classes.by_name;
+	if (e->classes.warning.name)
+		out.warning = &e->classes.warning;
 	out.outputs = e->cli->model_info.classes;
 	eval_score(&out, e->answers);
 	if (e->svg)
@@ -326,7 +357,7 @@ static int eval_main(struct cli *cli, int argc, char **argv)
 	status = eval_all(&e);
 	free(e.answers[0].answer);
 	free(e.answers[1].answer);
-	free(e.classes);
+	free(e.classes.of);
 	vgg_dataset_free(e.set);
 	return status;
 }

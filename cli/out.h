@@ -49,6 +49,8 @@ struct out_quantize {
 	uint64_t bytes;
 	double seconds;
 	const struct vgg_quantize_report *report;
+	/* Beside the report's; NULL: none. */
+	const struct vgg_quantize_warning *warning;
 	/* For --max-drop. */
 	const char *data; /* NULL: not asked for */
 	size_t images, fp32_right, int8_right, agree;
@@ -122,6 +124,7 @@ struct out_eval {
 	size_t images;
 	unsigned int outputs;	    /* the network's classes */
 	bool by_name, confusion;    /* print the matrix */
+	const struct vgg_quantize_warning *warning; /* NULL: all is well */
 	struct eval_score score[2]; /* by precision */
 	int shown;		    /* whose matrix is the one to show */
 };

@@ -406,13 +406,17 @@ json_t *js_warning(const struct vgg_quantize_warning *w)
 			 text(w->next_step));
 }
 
-static json_t *pack_warnings(const struct vgg_quantize_report *r)
+/* r may be NULL, and so may `one`. */
+static json_t *pack_warnings(const struct vgg_quantize_report *r,
+			     const struct vgg_quantize_warning *one)
 {
 	struct vgg_quantize_warning w = VGG_INIT(w);
 	json_t *list = json_array();
 	unsigned int i;
 
-	for (i = 0; !vgg_quantize_report_warning(r, i, &w); i++)
+	if (one)
+		json_array_append_new(list, js_warning(one));
+	for (i = 0; r && !vgg_quantize_report_warning(r, i, &w); i++)
 		json_array_append_new(list, js_warning(&w));
 	return list;
 }
@@ -469,7 +473,7 @@ static void json_quantize(const struct cli *cli, const struct out_quantize *q,
 			pack_details(cli), "output", file, "seconds",
 			q->file ? number(q->seconds) : json_null(), "report",
 			pack_report(q->report), "accuracy", pack_accuracy(q),
-			"warnings", pack_warnings(q->report));
+			"warnings", pack_warnings(q->report, q->warning));
 	if (error)
 		json_object_set_new(doc, "error", pack_error(error));
 	print(doc);
@@ -627,6 +631,7 @@ static void json_eval(const struct cli *cli, const struct out_eval *e)
 			text(e->data), "part", e->part, "images",
 			integer(e->images), "classes_by",
 			e->by_name ? "name" : "number", "labels", labels);
+	json_object_set_new(doc, "warnings", pack_warnings(NULL, e->warning));
 	for (i = 0; i < 2; i++)
 		if (e->score[i].there)
 			json_object_set_new(doc, precision_names[i],

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "cli.h"
+#include "classes.h"
 #include "out.h"
 #include "quant_options.h"
 #include "text.h"
@@ -24,13 +24,15 @@ struct quantize {
 	/* How often the network is right, with the images that calibration took
 	 * left out. */
 	struct vgg_dataset *set;
+	enum vgg_classes how;
+	struct classes classes;
 	bool *calibrated;   /* per image */
 	unsigned int *best; /* per image, what fp32 says */
 	enum vgg_precision now;
 	struct out_quantize out;
 };
 
-enum { KEY_MAX_DROP = 0x720, KEY_DATA };
+enum { KEY_MAX_DROP = 0x720, KEY_DATA, KEY_CLASSES };
 
 static const struct argp_option options[] = {
 	{ "output", 'o', "OUT", 0, "The compiled model to write", 0 },
@@ -45,6 +47,7 @@ static const struct argp_option options[] = {
 	  "Images with classes for that; default: those of --calib, of a "
 	  "folder without the ones that were calibrated with",
 	  2 },
+	OPTION_CLASSES(KEY_CLASSES, 2),
 	{ 0 }
 };
 
@@ -69,8 +72,9 @@ static void check_arguments(struct argp_state *state, struct quantize *q)
 				"makes one");
 	if (!q->output)
 		arg_fail(state, "--output is missing: name the file to write");
-	if (q->data && q->max_drop < 0)
-		arg_fail(state, "--data is for --max-drop");
+	if ((q->data || q->how) && q->max_drop < 0)
+		arg_fail(state, "--%s is for --max-drop",
+			 q->data ? "data" : "classes");
 	if (!q->data)
 		q->data = q->q.o.images;
 	if (!q->data && q->max_drop >= 0)
@@ -98,6 +102,10 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case KEY_DATA:
 		q->data = arg;
+		return 0;
+	case KEY_CLASSES:
+		q->how = (enum vgg_classes)arg_choice(state, "--classes", arg,
+						      classes_names);
 		return 0;
 	case ARGP_KEY_ARG:
 		if (q->source)
@@ -186,6 +194,7 @@ static int evaluate(struct quantize *q, enum vgg_precision precision)
 	s.split = VGG_SPLIT_CPU;
 	s.threads = q->q.o.threads;
 	o.session = &s;
+	o.classes = q->classes.of;
 	q->now = precision;
 	err = vgg_evaluate(q->cli->dev, q->cli->model, q->set, &o, take_answer,
 			   q);
@@ -252,18 +261,14 @@ static int check_files(const struct quantize *q)
 /* Before anything takes long. */
 static int open_data(struct quantize *q)
 {
-	unsigned int *classes;
 	int err;
 
 	if (q->max_drop < 0)
 		return 0;
 	err = vgg_dataset_open(q->data, VGG_DATASET_TEST, &q->set);
-	if (err)
-		return err;
-	classes = cli_alloc(NULL, (vgg_dataset_classes(q->set) + 1) *
-					  sizeof(*classes));
-	err = vgg_evaluate_classes(q->cli->model, q->set, classes, NULL);
-	free(classes);
+	err = classes_match(&q->classes, q->cli, q->set, q->data, q->how);
+	if (q->classes.warning.name)
+		q->out.warning = &q->classes.warning;
 	return err;
 }
 
@@ -330,6 +335,7 @@ static int quantize_main(struct cli *cli, int argc, char **argv)
 	status = quantize_all(&q);
 	vgg_quantize_report_free(q.report);
 	vgg_dataset_free(q.set);
+	free(q.classes.of);
 	free(q.calibrated);
 	free(q.best);
 	return status;

@@ -224,4 +224,7 @@ void text_evaluated(const struct out_eval *e, const struct cli *cli,
 	if (e->confusion)
 		put_confusion(cli, e, &c, before, after);
 	confusion_end(&c);
+	if (e->warning)
+		text_warned(e->warning->name, 0);
+	text_warned_end(e->warning != NULL);
 }

@@ -83,14 +83,16 @@ static void put_steps(const struct vgg_quantize_info *i)
 			  ratio(i->snr, plain));
 }
 
-static void put_warnings(const struct vgg_quantize_report *r)
+static void put_warnings(const struct out_quantize *q)
 {
 	struct vgg_quantize_warning w = VGG_INIT(w);
-	unsigned int i;
+	unsigned int i, n = 0;
 
-	for (i = 0; !vgg_quantize_report_warning(r, i, &w); i++)
-		text_warned(w.name, i);
-	text_warned_end(i);
+	if (q->warning)
+		text_warned(q->warning->name, n++);
+	for (i = 0; !vgg_quantize_report_warning(q->report, i, &w); i++)
+		text_warned(w.name, n++);
+	text_warned_end(n);
 }
 
 static void put_accuracy(const struct out_quantize *q)
@@ -116,5 +118,5 @@ void text_quantized(const struct out_quantize *q)
 	put_accuracy(q);
 	putchar('\n');
 	put_layers(q->report, &i);
-	put_warnings(q->report);
+	put_warnings(q);
 }

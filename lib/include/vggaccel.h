@@ -696,13 +696,18 @@ int vgg_evaluate(struct vgg_device *device, const struct vgg_model *model,
 		 const struct vgg_evaluate_options *options,
 		 vgg_evaluate_fn fn, void *ctx);
 /*
- * Which of the network's classes each of the data set's is: that of the same name
- * (case aside), if all have one; else, if there are as many, that of the same
- * number. DATASET_FORMAT if neither. by_name may be NULL.
+ * Which of the network's classes each of the data set's is. By name: that of the same
+ * one, case aside. By number: that of the same one, if there are as many. AUTO: by
+ * name, and by number only if not one name is the same, as where a network has no
+ * labels. DATASET_FORMAT if that can't be, which names classes that are missing.
+ * by_name may be NULL.
  */
+enum vgg_classes { VGG_CLASSES_AUTO, VGG_CLASSES_BY_NAME,
+		   VGG_CLASSES_BY_NUMBER };
 int vgg_evaluate_classes(const struct vgg_model *model,
 			 const struct vgg_dataset *dataset,
-			 unsigned int *classes, bool *by_name);
+			 enum vgg_classes how, unsigned int *classes,
+			 bool *by_name);
 
 /* The n classes with the largest outputs, in falling order; BAD_ARGUMENT if
  * there are not so many. If the network doesn't end in a softmax, probabilities

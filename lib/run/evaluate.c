@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* A data set through a pipeline. */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -22,8 +23,26 @@ static int find_class(const struct vgg_model *m, unsigned int classes,
 	return -1;
 }
 
-static bool find_all(const struct vgg_model *m, unsigned int n,
-		     const struct vgg_dataset *d, unsigned int *classes)
+#define NAMES_MOST 4 /* in a message */
+
+/* What the network has no class for, and how many more there are. */
+struct missing {
+	char names[256];
+	unsigned int count;
+};
+
+static void add_missing(struct missing *m, const char *name)
+{
+	size_t n = strlen(m->names);
+
+	if (m->count++ < NAMES_MOST)
+		snprintf(m->names + n, sizeof(m->names) - n, "%s\"%.40s\"",
+			 n ? ", " : "", name);
+}
+
+static void find_all(const struct vgg_model *m, unsigned int n,
+		     const struct vgg_dataset *d, unsigned int *classes,
+		     struct missing *missing)
 {
 	unsigned int i;
 	int at;
@@ -31,35 +50,75 @@ static bool find_all(const struct vgg_model *m, unsigned int n,
 	for (i = 0; i < vgg_dataset_classes(d); i++) {
 		at = find_class(m, n, vgg_dataset_class(d, i));
 		if (at < 0)
-			return false;
-		classes[i] = (unsigned int)at;
+			add_missing(missing, vgg_dataset_class(d, i));
+		else
+			classes[i] = (unsigned int)at;
 	}
-	return true;
 }
 
+static int fail_names(const struct vgg_model *m, const struct vgg_dataset *d,
+		      const struct missing *missing)
+{
+	unsigned int have = vgg_dataset_classes(d);
+	char more[32] = "";
+
+	if (missing->count > NAMES_MOST)
+		snprintf(more, sizeof(more), " and %u more",
+			 missing->count - NAMES_MOST);
+	return vgg_fail(DATASET_FORMAT, m->name,
+			"take a network that knows them, or rename them as its "
+			"labels; or, if both have the same classes in the same "
+			"order, say --classes number",
+			"the network has no class %s%s of the images' %u "
+			"classes%s",
+			missing->names, more, have,
+			missing->count < have ? "; the others it has" : "");
+}
+
+static int number_classes(const struct vgg_model *m, unsigned int n,
+			  const struct vgg_dataset *d, unsigned int *classes)
+{
+	unsigned int have = vgg_dataset_classes(d), i;
+
+	if (have != n)
+		return vgg_fail(DATASET_FORMAT, m->name,
+				"name the subfolders as the network's labels, "
+				"or take another network",
+				"classes can't go by number: the images are of "
+				"%u, the network knows %u",
+				have, n);
+	for (i = 0; i < have; i++)
+		classes[i] = i;
+	return 0;
+}
+
+/* One name that both have is no accident: then all must be there, as another
+ * order would pass for bad answers. */
 int vgg_evaluate_classes(const struct vgg_model *m, const struct vgg_dataset *d,
-			 unsigned int *classes, bool *by_name)
+			 enum vgg_classes how, unsigned int *classes,
+			 bool *by_name)
 {
 	unsigned int n = (unsigned int)vgg_shape_count(vgg_model_output(m));
-	unsigned int have = vgg_dataset_classes(d), i;
-	bool all = have && find_all(m, n, d, classes);
+	unsigned int have = vgg_dataset_classes(d);
+	struct missing missing = { .count = 0 };
+	bool number = how == VGG_CLASSES_BY_NUMBER;
+	int err = vgg_check_choice(how, VGG_CLASSES_BY_NUMBER, "classes");
 
-	if (by_name)
-		*by_name = all;
+	if (err)
+		return err;
 	if (!have)
 		return vgg_fail(DATASET_FORMAT, NULL,
 				"put the images of each class in a subfolder",
 				"the images have no classes");
-	if (!all && have != n)
-		return vgg_fail(DATASET_FORMAT, m->name,
-				"name the subfolders as the network's labels, "
-				"or take another network",
-				"the images are of %u classes, the network "
-				"knows %u of other names",
-				have, n);
-	for (i = 0; !all && i < have; i++)
-		classes[i] = i;
-	return 0;
+	if (!number)
+		find_all(m, n, d, classes, &missing);
+	if (how == VGG_CLASSES_AUTO)
+		number = missing.count == have && have == n;
+	if (by_name)
+		*by_name = !number;
+	if (number)
+		return number_classes(m, n, d, classes);
+	return missing.count ? fail_names(m, d, &missing) : 0;
 }
 
 /*
@@ -175,7 +234,8 @@ int vgg_evaluate(struct vgg_device *device, const struct vgg_model *model,
 	e.classes = o.classes ? o.classes : own;
 	e.outputs = (unsigned int)vgg_shape_count(vgg_model_output(model));
 	if (!o.classes)
-		err = vgg_evaluate_classes(model, dataset, own, NULL);
+		err = vgg_evaluate_classes(model, dataset, VGG_CLASSES_AUTO,
+					   own, NULL);
 	if (!err)
 		err = check_range(&e);
 	if (!err)

@@ -178,7 +178,8 @@ static void expect_refused(const char *args, const char *what,
 
 TEST(mistakes)
 {
-	char args[900], what[64], *text;
+	char args[900], what[64], line[128], *text;
+	unsigned int class_;
 
 	draw(0);
 	expect_refused("eval", "images are missing", "--data");
@@ -192,11 +193,11 @@ TEST(mistakes)
 	ran_free(&(struct ran[]){ vggctl(args) }[0]);
 	text = slurp(in_tmp("other"));
 	ASSERT_TRUE(strlen(text) > 200);
+	ASSERT_EQ(1, sscanf(strstr(text, " 0 "), " 0 %u", &class_));
 	*strstr(text, " 0 ") = 0;
 	truncate(in_tmp("other"), (long)strlen(text));
-	append(in_tmp("other"),
-	       " 0 1 1 1 0123456789012345678901234567890123456789012345678901"
-	       "234567890123\n");
+	snprintf(line, sizeof(line), " 0 %u 1 1 %064d\n", class_, 7);
+	append(in_tmp("other"), line);
 	expect_refused(args, "another network", "another file by --resume");
 	snprintf(args, sizeof(args),
 		 "eval --data cifar10:%s --limit 7 --resume %s", test_tmpdir(),
@@ -211,8 +212,116 @@ TEST(mistakes)
 	ASSERT_EQ(0,
 		  rename(in_tmp("test_batch.bin"), in_tmp("folder/cat/x.png")));
 	snprintf(args, sizeof(args), "eval --data %s", in_tmp("folder"));
-	expect_refused(args, "of 1 classes, the network knows 10",
+	expect_refused(args, "no class \"cat\" of the images' 1 classes",
+		       "take a network that knows them");
+	snprintf(args, sizeof(args), "eval --classes number --data %s",
+		 in_tmp("folder"));
+	expect_refused(args, "the images are of 1, the network knows 10",
 		       "another network");
+}
+
+/* As batches.meta.txt: the network's names from the first on, or one behind. */
+static void name_classes(unsigned int from, unsigned int own)
+{
+	FILE *f = fopen(in_tmp("batches.meta.txt"), "w");
+	unsigned int i;
+
+	ASSERT_TRUE(f != NULL);
+	for (i = 0; i < 10; i++)
+		if (i < own)
+			fprintf(f, "%s\n",
+				shapes_class_name((int)((i + from) % 10)));
+		else
+			fprintf(f, "my %u\n", i);
+	ASSERT_EQ(0, fclose(f));
+}
+
+static struct ran eval_named(const char *more)
+{
+	char args[900];
+
+	snprintf(args, sizeof(args),
+		 "eval --device cpu --precision int8 --limit 40 --data "
+		 "cifar10:%s %s",
+		 test_tmpdir(), more);
+	return vggctl(args);
+}
+
+static double top1_of(const char *more)
+{
+	char args[128];
+	json_t *doc;
+	double top1;
+
+	snprintf(args, sizeof(args),
+		 "--device cpu --precision int8 --limit 40 %s", more);
+	doc = eval_json(args);
+	top1 = score(doc, "int8", "top1");
+	json_decref(doc);
+	return top1;
+}
+
+/* Classes of which some have the network's names are never taken by number. */
+TEST(classes)
+{
+	struct ran r;
+	json_t *doc;
+
+	draw(0);
+	name_classes(1, 8);
+	r = eval_named("");
+	EXPECT_EQ(1, r.status);
+	EXPECT_CONTAINS(r.err, "has no class \"my 8\", \"my 9\" of the images' "
+			       "10 classes; the others it has");
+	EXPECT_CONTAINS(r.err, "--classes number");
+	EXPECT_CONTAINS(r.err, "[DATASET_FORMAT]");
+	ran_free(&r);
+	EXPECT_TRUE(top1_of("--classes number") > 0.95);
+	/* Another order of the same names: they count, unless told else. */
+	name_classes(1, 10);
+	EXPECT_TRUE(top1_of("") < 0.05);
+	EXPECT_TRUE(top1_of("--classes number") > 0.95);
+	/* Not one name. */
+	name_classes(0, 0);
+	r = eval_named("");
+	EXPECT_EQ(0, r.status);
+	EXPECT_CONTAINS(r.err, "WARNING: cifar10:");
+	EXPECT_CONTAINS(r.err, "by number: my 0 for ");
+	EXPECT_CONTAINS(r.err, "[CLASSES_BY_NUMBER]");
+	EXPECT_CONTAINS(r.out, "classes by number");
+	EXPECT_CONTAINS(r.out, "CLASSES_BY_NUMBER\n");
+	ran_free(&r);
+	doc = eval_json("--device cpu --precision int8");
+	EXPECT_STREQ(
+		"CLASSES_BY_NUMBER",
+		json_string_value(json_object_get(
+			json_array_get(json_object_get(doc, "warnings"), 0),
+			"name")));
+	json_decref(doc);
+	r = eval_named("--classes number");
+	EXPECT_EQ(0, r.status);
+	EXPECT_STREQ("", r.err);
+	ran_free(&r);
+	r = eval_named("--classes name");
+	EXPECT_EQ(1, r.status);
+	EXPECT_CONTAINS(r.err, "\"my 3\" and 6 more of the images' 10");
+	ran_free(&r);
+}
+
+/* Answers kept with classes by name are not gone on with by number. */
+TEST(classes_go_on)
+{
+	struct ran r;
+
+	draw(0);
+	name_classes(1, 10);
+	r = eval_named("--resume @named");
+	EXPECT_EQ(0, r.status);
+	ran_free(&r);
+	r = eval_named("--resume @named --classes number");
+	EXPECT_EQ(1, r.status);
+	EXPECT_CONTAINS(r.err, "image 0 was of class");
+	ran_free(&r);
 }
 
 TEST(pictures)
