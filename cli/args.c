@@ -111,6 +111,17 @@ int arg_floats(struct argp_state *state, const char *option, const char *text,
 	return 0;
 }
 
+const char *arg_svg(struct argp_state *state, const char *option,
+		    const char *text)
+{
+	size_t n = strlen(text);
+
+	if (n <= 4 || strcmp(text + n - 4, ".svg"))
+		arg_fail(state, "%s takes a file that ends in .svg, not '%s'",
+			 option, text);
+	return text;
+}
+
 /*
  * Options of sessions.
  */

@@ -74,6 +74,9 @@ int arg_choice(struct argp_state *state, const char *option, const char *text,
 /* "a,b,c": returns how many, 1..max. */
 int arg_floats(struct argp_state *state, const char *option, const char *text,
 	       float *values, int max);
+/* Only a picture's name: it may not replace a model by a slip. Returns text. */
+const char *arg_svg(struct argp_state *state, const char *option,
+		    const char *text);
 /* The message of the last mistake; NULL if the parser itself found it. */
 const char *arg_last_failure(void);
 
@@ -184,7 +187,8 @@ int input_fixed_image(struct vgg_image **image);
 
 /*
  * progress.c: one line on stderr, if that is a terminal and the work takes
- * long. cli_progress() is a vgg_progress without a context.
+ * long. cli_progress() is a vgg_progress without a context; it says to stop if a
+ * signal did, see stop.h.
  */
 int cli_progress(void *ctx, const char *what, unsigned int done,
 		 unsigned int total);

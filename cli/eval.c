@@ -9,6 +9,8 @@
 #include "eval.h"
 #include "eval_score.h"
 #include "out.h"
+#include "stop.h"
+#include "svg.h"
 
 struct eval {
 	struct cli *cli; /* first, see cli.h */
@@ -26,6 +28,7 @@ struct eval {
 	struct eval_state *state;
 	size_t images;
 	int failed; /* in the midst of it */
+	bool partial;
 };
 
 enum {
@@ -55,7 +58,7 @@ static const struct argp_option options[] = {
 	  "Keep answers there, and go on from those that are there", 0 },
 	{ "confusion", KEY_CONFUSION, NULL, 0,
 	  "Print which classes are taken for which", 0 },
-	{ "svg", KEY_SVG, "FILE", 0, "The same as a picture", 0 },
+	{ "svg", KEY_SVG, "FILE.svg", 0, "The same as a picture", 0 },
 	OPTION_THREADS,
 	OPTION_SPLIT,
 	{ "precision", KEY_BOTH, "KIND", 0,
@@ -100,7 +103,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		e->confusion = true;
 		return 0;
 	case KEY_SVG:
-		e->svg = arg;
+		e->svg = arg_svg(state, "--svg", arg);
 		return 0;
 	case KEY_BOTH:
 		set_precision(state, e, arg);
@@ -163,9 +166,9 @@ static int keep_answer(void *ctx, const struct vgg_evaluated *image)
 	if (e->state)
 		e->failed = eval_state_add(e->state, e->now, image->image,
 					   &answer, image->result->sha256);
-	cli_progress(NULL, precision_names[e->now], (unsigned int)a->count,
-		     (unsigned int)e->images);
-	return e->failed;
+	return cli_progress(NULL, precision_names[e->now],
+			    (unsigned int)a->count, (unsigned int)e->images) ||
+	       e->failed;
 }
 
 static int evaluate(struct eval *e, size_t first, size_t end,
@@ -199,7 +202,7 @@ static int check_resumed(struct eval *e)
 	if (!e->answers[e->now].resumed)
 		return 0;
 	err = evaluate(e, 0, 1, compare_sha);
-	if (err != -ECANCELED)
+	if (err != -ECANCELED || stop_asked())
 		return err;
 	return cli_fail(VGG_ERROR_BAD_ARGUMENT, e->resume,
 			"name another file by --resume",
@@ -227,7 +230,8 @@ static int run_precision(struct eval *e, enum vgg_precision precision)
  */
 static int open_data(struct eval *e)
 {
-	int err = vgg_dataset_open(e->data, e->part, &e->set);
+	int err = cli_took_options(e->cli,
+				   vgg_dataset_open(e->data, e->part, &e->set));
 
 	if (err)
 		return err;
@@ -275,29 +279,49 @@ static void choose_precisions(struct eval *e)
 			NULL, (e->images + 1) * sizeof(struct eval_answer));
 }
 
-static int run_all(struct eval *e)
+/* For whoever didn't ask for it: simulating costs time and saves none. */
+static void note_simulator(const struct cli *cli)
 {
-	int err = cli_open_device(e->cli), late;
+	if (cli->device_info.kind == VGG_DEVICE_SIM && !cli->pace &&
+	    !strcmp(cli->device, "auto"))
+		cli_note("there is no card, it is simulated: --device cpu has "
+			 "the same answers sooner");
+}
 
+static int open_all(struct eval *e)
+{
+	int err = e->svg ? svg_check(e->svg) : 0;
+
+	if (!err)
+		err = cli_open_device(e->cli);
 	if (!err)
 		err = cli_open_model(e->cli, e->args.model);
 	if (!err)
 		err = open_data(e);
 	if (err)
 		return err;
+	note_simulator(e->cli);
 	choose_precisions(e);
 	if (e->resume)
 		err = eval_state_open(e->resume, e->data, e->images,
 				      e->cli->model_info.classes, e->answers,
 				      &e->state);
-	if (!err)
-		err = check_classes(e);
+	return err ? err : check_classes(e);
+}
+
+static int run_all(struct eval *e)
+{
+	int err = open_all(e), late;
+
+	stop_catch();
 	if (!err)
 		err = run_precision(e, VGG_PRECISION_INT8);
 	if (!err)
 		err = run_precision(e, VGG_PRECISION_FP32);
+	/* What there is by then is told. */
+	e->partial = err == -ECANCELED && stop_asked();
 	late = eval_state_close(e->state);
-	return err ? err : late;
+	return err && !e->partial ? err : late;
 }
 
 static int draw(struct eval *e, const struct out_eval *out)
@@ -321,6 +345,43 @@ static int draw(struct eval *e, const struct out_eval *out)
 	return err;
 }
 
+static int say_partial(const struct eval *e)
+{
+	char next[400];
+	struct vgg_error error;
+	int err;
+
+	if (e->resume)
+		snprintf(next, sizeof(next),
+			 "the same command goes on from there: --resume %.300s "
+			 "has the answers",
+			 e->resume);
+	else
+		snprintf(next, sizeof(next),
+			 "next time, --resume FILE keeps what is done");
+	err = cli_fail(VGG_ERROR_INTERRUPTED, e->data, next,
+		       "interrupted; figures are of the images before that");
+	error = cli_error(err);
+	return cli_say(&error);
+}
+
+/* The result is told first: a picture that can't be drawn doesn't cost it. */
+static int tell(struct eval *e, struct out_eval *out)
+{
+	struct vgg_error error;
+	int err, status = EXIT_OK;
+
+	eval_score(out, e->answers);
+	e->cli->out->eval(e->cli, out);
+	err = e->svg && out->shown >= 0 ? draw(e, out) : 0;
+	if (err) {
+		error = cli_error(err);
+		status = cli_say(&error);
+	}
+	eval_score_free(out);
+	return e->partial ? say_partial(e) : status;
+}
+
 static int eval_all(struct eval *e)
 {
 	struct out_eval out = { .data = e->data,
@@ -331,24 +392,20 @@ static int eval_all(struct eval *e)
 	if (err)
 		return cli_report_last(e->cli, err);
 	out.images = e->images;
+	out.partial = e->partial;
 	out.by_name = e->classes.by_name;
 	if (e->classes.warning.name)
 		out.warning = &e->classes.warning;
 	out.outputs = e->cli->model_info.classes;
-	eval_score(&out, e->answers);
-	if (e->svg)
-		err = draw(e, &out);
-	if (!err)
-		e->cli->out->eval(e->cli, &out);
-	eval_score_free(&out);
-	return err ? cli_report_last(e->cli, err) : EXIT_OK;
+	return tell(e, &out);
 }
 
 static int eval_main(struct cli *cli, int argc, char **argv)
 {
 	struct eval e = {
 		.cli = cli,
-		.args.session = { .size = sizeof(e.args.session) },
+		.args.session = { .size = sizeof(e.args.session),
+				  .progress = cli_progress },
 		.both = true,
 	};
 	int status;

@@ -9,8 +9,8 @@ static void score(struct eval_score *s, unsigned int outputs,
 {
 	size_t i, right = 0, in5 = 0, fresh = a->count - a->resumed;
 
-	s->there = a->wanted;
-	if (!a->wanted)
+	s->there = a->wanted && a->count;
+	if (!s->there)
 		return;
 	s->matrix =
 		cli_alloc(NULL, (size_t)outputs * outputs * sizeof(*s->matrix));
@@ -23,8 +23,9 @@ static void score(struct eval_score *s, unsigned int outputs,
 		right += x->top1 == x->class_;
 		in5 += x->in_top5;
 	}
-	s->top1 = a->count ? (double)right / (double)a->count : 0;
-	s->top5 = a->count ? (double)in5 / (double)a->count : 0;
+	s->images = a->count;
+	s->top1 = (double)right / (double)a->count;
+	s->top5 = (double)in5 / (double)a->count;
 	s->rate = fresh > 1 && a->seconds > 0 ?
 			  (double)(fresh - 1) / a->seconds :
 			  0;
@@ -38,8 +39,9 @@ void eval_score(struct out_eval *out, const struct eval_answers answers[2])
 
 	for (i = 0; i < 2; i++)
 		score(&out->score[i], out->outputs, &answers[i]);
-	out->shown = answers[VGG_PRECISION_INT8].wanted ? VGG_PRECISION_INT8 :
-							  VGG_PRECISION_FP32;
+	out->shown = out->score[VGG_PRECISION_INT8].there ? VGG_PRECISION_INT8 :
+		     out->score[VGG_PRECISION_FP32].there ? VGG_PRECISION_FP32 :
+							    -1;
 }
 
 void eval_score_free(struct out_eval *out)

@@ -9,6 +9,7 @@
 
 #include "cli.h"
 #include "out.h"
+#include "stop.h"
 
 const struct verb *const verbs[] = {
 	&verb_run,	  &verb_info,	&verb_show,	 &verb_import,
@@ -145,8 +146,10 @@ static void at_end(int status, void *json)
 	if (status == EXIT_USAGE && json && !cli_reported())
 		out_json.usage_error(message ? message :
 					       "see the message on stderr");
-	if (!ferror(stdout) && !fclose(stdout))
+	if (!ferror(stdout) && !fclose(stdout)) {
+		stop_end();
 		return;
+	}
 	fprintf(stderr, "vggctl: standard output: cannot be written: %m "
 			"[FILE_IO]\n"
 			"  hint: check where it goes and whether there is "

@@ -114,6 +114,7 @@ struct eval_score {
 	bool there;
 	double top1, top5; /* shares */
 	double rate;	   /* images a second; 0: unknown */
+	size_t images;	   /* that it answered: all, unless interrupted */
 	size_t resumed;	   /* answers of an earlier run */
 	const char *placement;
 	uint32_t *matrix; /* [said * outputs + true] */
@@ -122,11 +123,12 @@ struct eval_score {
 struct out_eval {
 	const char *data, *part;
 	size_t images;
-	unsigned int outputs;	    /* the network's classes */
-	bool by_name, confusion;    /* print the matrix */
+	unsigned int outputs;			    /* the network's classes */
+	bool by_name, confusion;		    /* print the matrix */
+	bool partial;				    /* interrupted */
 	const struct vgg_quantize_warning *warning; /* NULL: all is well */
-	struct eval_score score[2]; /* by precision */
-	int shown;		    /* whose matrix is the one to show */
+	struct eval_score score[2];		    /* by precision */
+	int shown; /* whose matrix is the one to show; -1: no answers at all */
 };
 
 struct out_plan {

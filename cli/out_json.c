@@ -611,9 +611,10 @@ static json_t *pack_score(const struct out_eval *e, const struct eval_score *s)
 				line, integer(s->matrix[c * e->outputs + row]));
 		json_array_append_new(matrix, line);
 	}
-	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "top1",
-			 number(s->top1), "top5", number(s->top5),
-			 "images_per_second", number(s->rate), "resumed",
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "images",
+			 integer(s->images), "top1", number(s->top1), "top5",
+			 number(s->top5), "images_per_second",
+			 s->rate > 0 ? number(s->rate) : json_null(), "resumed",
 			 integer(s->resumed), "placement", text(s->placement),
 			 "confusion", matrix);
 }
@@ -632,6 +633,7 @@ static void json_eval(const struct cli *cli, const struct out_eval *e)
 			integer(e->images), "classes_by",
 			e->by_name ? "name" : "number", "labels", labels);
 	json_object_set_new(doc, "warnings", pack_warnings(NULL, e->warning));
+	json_object_set_new(doc, "partial", json_boolean(e->partial));
 	for (i = 0; i < 2; i++)
 		if (e->score[i].there)
 			json_object_set_new(doc, precision_names[i],

@@ -173,7 +173,7 @@ static void print_placement(const struct cli *cli)
 	}
 }
 
-static void print_device(const struct cli *cli)
+void text_device(const struct cli *cli)
 {
 	const struct vgg_device_info *d = &cli->device_info;
 
@@ -194,7 +194,7 @@ static void text_run_end(const struct cli *cli)
 		return;
 	putchar('\n');
 	print_placement(cli);
-	print_device(cli);
+	text_device(cli);
 	printf(": ");
 	if (run.shown > 1)
 		printf("%u images, %s, %s each", run.shown, text_ms(run.ms, a),
@@ -293,7 +293,7 @@ static void print_capabilities(const struct cli *cli)
 
 	printf("%s%-*s%s", text_on(TEXT_DIM), TEXT_NAME_CELLS, "device",
 	       text_off());
-	print_device(cli);
+	text_device(cli);
 	putchar('\n');
 	print_cpu();
 	if (d->kind == VGG_DEVICE_CPU)
@@ -535,7 +535,7 @@ static void text_verify(const struct cli *cli, const struct out_verify *v,
 	unsigned int i;
 
 	(void)error;
-	print_device(cli);
+	text_device(cli);
 	printf(": ");
 	text_put(cli->model_info.name);
 	printf(", ");
@@ -552,7 +552,7 @@ static void text_verify(const struct cli *cli, const struct out_verify *v,
 
 static void text_analysis(const struct cli *cli, const struct out_analysis *a)
 {
-	print_device(cli);
+	text_device(cli);
 	printf(": ");
 	text_put(cli->model_info.name);
 	printf(", ");
@@ -597,7 +597,7 @@ static void text_bench(const struct cli *cli, const struct out_bench *b)
 
 	text_heading(cli->model_info.name);
 	puts(cli_placement(cli));
-	print_device(cli);
+	text_device(cli);
 	printf(": %s, %u inference%s after %u to warm up\n\n",
 	       precision_names[b->precision], b->iterations,
 	       b->iterations == 1 ? "" : "s", b->warmup);
@@ -633,7 +633,7 @@ static void text_trace(const struct cli *cli, const struct out_trace *t)
 
 	text_heading(cli->model_info.name);
 	puts(cli_placement(cli));
-	print_device(cli);
+	text_device(cli);
 	printf(": %u inference%s in %s\n\n", t->info.images,
 	       t->info.images == 1 ? "" : "s",
 	       text_ms((double)(t->info.end - t->info.begin) / 1e6, a));

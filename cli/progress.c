@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "cli.h"
+#include "stop.h"
 
 #define QUIET_MS 500 /* what is done by then needs no line */
 #define STEP_MS 100  /* between two lines */
@@ -32,25 +33,30 @@ static bool wanted(void)
 	return answer;
 }
 
-int cli_progress(void *ctx, const char *what, unsigned int done,
-		 unsigned int total)
+static void show(const char *what, unsigned int done, unsigned int total)
 {
 	static long start, last;
 	long now;
 
-	(void)ctx;
 	if (!wanted())
-		return 0;
+		return;
 	now = (long)(1e3 * cli_now());
 	if (!start)
 		start = now;
 	if (now - start < QUIET_MS || now - last < STEP_MS)
-		return 0;
+		return;
 	last = now;
 	shown = true;
 	fprintf(stderr, "\r\033[K%s: %u of %u", what, done, total);
 	fflush(stderr);
-	return 0;
+}
+
+int cli_progress(void *ctx, const char *what, unsigned int done,
+		 unsigned int total)
+{
+	(void)ctx;
+	show(what, done, total);
+	return stop_asked();
 }
 
 void cli_progress_clear(void)

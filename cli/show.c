@@ -26,13 +26,6 @@ static const struct argp_option options[] = {
 	{ 0 }
 };
 
-static bool ends_in(const char *text, const char *end)
-{
-	size_t n = strlen(text), m = strlen(end);
-
-	return n > m && !strcmp(text + n - m, end);
-}
-
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
 	struct show *s = state->input;
@@ -42,12 +35,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		arg_init_common(state);
 		return 0;
 	case 'o':
-		if (!ends_in(arg, ".svg"))
-			arg_fail(state,
-				 "--output takes a file that ends in .svg, not "
-				 "'%s'",
-				 arg);
-		s->output = arg;
+		s->output = arg_svg(state, "--output", arg);
 		return 0;
 	case KEY_ARCH:
 		s->arch = arg;

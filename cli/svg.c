@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cli.h"
@@ -37,26 +38,49 @@ void svg_text(FILE *f, double x, double y, const char *anchor, const char *more,
 	fputs("</text>\n", f);
 }
 
+/* It is written under another name first. */
+#define NEW_MAX 4096
+
+static FILE *open_new(const char *path, char new[NEW_MAX])
+{
+	snprintf(new, NEW_MAX, "%.4080s.new", path);
+	return fopen(new, "we");
+}
+
+static int fail(const char *path, const char *new, int error)
+{
+	unlink(new);
+	return cli_fail(VGG_ERROR_FILE_IO, path,
+			"check the folder and the disk's room",
+			"it cannot be written: %s", strerror(error));
+}
+
+int svg_check(const char *path)
+{
+	char new[NEW_MAX];
+	struct stat st;
+	FILE *f;
+
+	if (!stat(path, &st) && S_ISDIR(st.st_mode))
+		return fail(path, "", EISDIR);
+	f = open_new(path, new);
+	if (!f)
+		return fail(path, new, errno);
+	fclose(f);
+	unlink(new);
+	return 0;
+}
+
 int svg_write(const char *path, void (*draw)(FILE *f, const void *what),
 	      const void *what)
 {
-	char new[4096];
-	FILE *f;
+	char new[NEW_MAX];
+	FILE *f = open_new(path, new);
 	bool bad;
 
-	snprintf(new, sizeof(new), "%.4080s.new", path);
-	f = fopen(new, "we");
 	if (f)
 		draw(f, what);
 	bad = !f || ferror(f);
 	bad = (f && fclose(f)) || bad;
-	if (bad || rename(new, path)) {
-		int error = errno;
-
-		unlink(new);
-		return cli_fail(VGG_ERROR_FILE_IO, path,
-				"check the folder and the disk's room",
-				"it cannot be written: %s", strerror(error));
-	}
-	return 0;
+	return bad || rename(new, path) ? fail(path, new, errno) : 0;
 }

@@ -199,21 +199,81 @@ static void put_confusion(const struct cli *cli, const struct out_eval *e,
 	put_mistakes(cli, c, before, after);
 }
 
-void text_evaluated(const struct out_eval *e, const struct cli *cli,
-		    const char *before, const char *after)
+/*
+ * What goes for all.
+ */
+static void put_partial(const struct out_eval *e)
 {
-	char *data = text_valid(e->data, true);
-	struct confusion c;
+	const char *before = "figures are of ";
+	int i;
+
+	printf("%sPARTIAL, interrupted: ", text_on(TEXT_RED));
+	for (i = 0; i < 2; i++)
+		if (e->score[i].there) {
+			printf("%s%zu images in %s", before, e->score[i].images,
+			       precision_names[i]);
+			before = ", ";
+		}
+	printf("%s%s\n", e->shown < 0 ? "no image was done" : "", text_off());
+}
+
+/* A rate that is the simulator's says nothing of a card's. */
+static void put_device(const struct cli *cli, const struct out_eval *e)
+{
+	const struct vgg_device_info *d = &cli->device_info;
+	bool simulated = d->kind == VGG_DEVICE_SIM ||
+			 (d->kind == VGG_DEVICE_CARD && d->simulated);
+
+	putchar('\n');
+	text_device(cli);
+	if (!simulated || e->score[VGG_PRECISION_INT8].rate <= 0)
+		putchar('\n');
+	else if (cli->pace)
+		puts(": images/s are as with the card that it models");
+	else
+		puts(": images/s are this machine's; --device cpu has the same "
+		     "answers sooner");
+}
+
+static void put_loss(const struct out_eval *e)
+{
 	const struct eval_score *i8 = &e->score[VGG_PRECISION_INT8];
 	const struct eval_score *f32 = &e->score[VGG_PRECISION_FP32];
+	double loss = 100 * (f32->top1 - i8->top1);
 
-	printf("%zu images of %s, %s part; classes by %s\n\n", e->images, data,
+	/* Of the same images only. */
+	if (!i8->there || !f32->there || i8->images != f32->images)
+		return;
+	if (loss > 0)
+		printf("\nint8 loses %.2f points of top-1\n", loss);
+	else if (loss < 0)
+		printf("\nint8 gains %.2f points of top-1\n", -loss);
+	else
+		puts("\nint8 has the same top-1 as fp32");
+}
+
+static void put_head(const struct out_eval *e)
+{
+	char *data = text_valid(e->data, true);
+
+	printf("%zu images of %s, %s part; classes by %s\n", e->images, data,
 	       e->part, e->by_name ? "name" : "number");
 	free(data);
+	if (e->partial)
+		put_partial(e);
+}
+
+static void put_answers(const struct cli *cli, const struct out_eval *e,
+			const char *before, const char *after)
+{
+	const struct eval_score *i8 = &e->score[VGG_PRECISION_INT8];
+	const struct eval_score *f32 = &e->score[VGG_PRECISION_FP32];
+	struct confusion c;
+
+	putchar('\n');
 	put_scores(e, before, after);
-	if (i8->there && f32->there)
-		printf("\nint8 loses %.2f points of top-1\n",
-		       100 * (f32->top1 - i8->top1));
+	put_device(cli, e);
+	put_loss(e);
 	if (i8->resumed || f32->resumed)
 		printf("\n%zu answers of int8 and %zu of fp32 are from an "
 		       "earlier run\n",
@@ -224,6 +284,14 @@ void text_evaluated(const struct out_eval *e, const struct cli *cli,
 	if (e->confusion)
 		put_confusion(cli, e, &c, before, after);
 	confusion_end(&c);
+}
+
+void text_evaluated(const struct out_eval *e, const struct cli *cli,
+		    const char *before, const char *after)
+{
+	put_head(e);
+	if (e->shown >= 0)
+		put_answers(cli, e, before, after);
 	if (e->warning)
 		text_warned(e->warning->name, 0);
 	text_warned_end(e->warning != NULL);

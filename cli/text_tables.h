@@ -13,6 +13,8 @@ void text_busy(const struct vgg_trace_info *info, bool card, const char *before,
 	       const char *after);
 void text_steps(const struct out_bench *bench, const char *before,
 		const char *after);
+/* out_text.c: "simulated card (profile kintexu)", without an end of line. */
+void text_device(const struct cli *cli);
 /* text_layers.c: all behind the head. */
 void text_analysed(const struct out_analysis *analysis);
 /* text_show.c: the table and what it sums up to. */

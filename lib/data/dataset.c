@@ -26,6 +26,11 @@ int vgg_dataset_open(const char *spec, enum vgg_dataset_part part,
 
 	if (err)
 		return err;
+	if (!*spec || (cifar10 && !*cifar10) || (stl10 && !*stl10))
+		return vgg_fail(BAD_ARGUMENT, spec,
+				"name the folder: cifar10:FOLDER, "
+				"stl10:FOLDER or FOLDER",
+				"the data set's folder is missing");
 	err = cifar10 ? vgg_cifar10_open(cifar10, part, &d) :
 	      stl10   ? vgg_stl10_open(stl10, part, &d) :
 			vgg_folder_open(spec, &d);

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT
 /* vggctl eval: the built-in network on pictures whose classes are known. */
+#include <signal.h>
+#include <sys/resource.h>
+
 #include "cli_support.h"
 #include "shapes.h"
 
@@ -345,8 +348,228 @@ TEST(pictures)
 	EXPECT_CONTAINS(svg, "</svg>\n");
 	free(svg);
 	ran_free(&r);
-	expect_refused("eval --data /nowhere --svg /nowhere/x.svg", "/nowhere",
-		       "");
+}
+
+/* What can't be written is told before the work, not behind it. */
+TEST(pictures_are_refused_first)
+{
+	struct ran r;
+
+	draw(0);
+	name_classes(0, 10);
+	r = eval_named("--svg /nowhere/x.svg");
+	EXPECT_EQ(1, r.status);
+	EXPECT_STREQ("", r.out);
+	EXPECT_CONTAINS(r.err, "/nowhere/x.svg: it cannot be written");
+	ran_free(&r);
+	write_text("net.model", "a network");
+	r = eval_named("--svg @net.model");
+	EXPECT_EQ(2, r.status);
+	EXPECT_CONTAINS(r.err, "--svg takes a file that ends in .svg");
+	ran_free(&r);
+	EXPECT_STREQ("a network", slurp(in_tmp("net.model")));
+	ASSERT_EQ(0, mkdir(in_tmp("folder.svg"), 0777));
+	r = eval_named("--svg @folder.svg");
+	EXPECT_STREQ("", r.out);
+	EXPECT_CONTAINS(r.err, "folder.svg: it cannot be written");
+	ran_free(&r);
+}
+
+/* The disk fills up while it is drawn: the result is there, and no picture. */
+TEST(a_result_without_its_picture)
+{
+	struct rlimit small = { 2048, 2048 };
+	struct ran r;
+
+	draw(10);
+	name_classes(0, 10);
+	signal(SIGXFSZ, SIG_IGN);
+	ASSERT_EQ(0, setrlimit(RLIMIT_FSIZE, &small));
+	r = eval_named("--svg @full.svg");
+	EXPECT_EQ(1, r.status);
+	EXPECT_CONTAINS(r.out, "taken for");
+	EXPECT_CONTAINS(r.err, "full.svg: it cannot be written");
+	EXPECT_TRUE(!exists(in_tmp("full.svg")));
+	EXPECT_TRUE(!exists(in_tmp("full.svg.new")));
+	ran_free(&r);
+}
+
+TEST(names_the_device)
+{
+	char args[700];
+	struct ran r;
+
+	draw(0);
+	name_classes(0, 10);
+	r = eval_named("");
+	EXPECT_TRUE(!strstr(r.out, "simulated") && !strstr(r.err, "simulated"));
+	ran_free(&r);
+	snprintf(args, sizeof(args),
+		 "eval --device sim --precision int8 --limit 20 --data "
+		 "cifar10:%s",
+		 test_tmpdir());
+	r = vggctl(args);
+	EXPECT_CONTAINS(r.out, "\nsimulated card (profile ");
+	EXPECT_CONTAINS(r.out, "--device cpu has the same answers");
+	EXPECT_STREQ("", r.err);
+	ran_free(&r);
+}
+
+/* What is the other way round than usual is told in these words. */
+TEST(figures)
+{
+	char head[640], *state;
+	struct ran r;
+	json_t *doc;
+	FILE *f;
+	int i;
+
+	draw(0);
+	name_classes(0, 10);
+	/* All from an earlier run, in which fp32 was wrong once. */
+	r = eval_named("--precision both --resume @all");
+	ASSERT_EQ(0, r.status);
+	ran_free(&r);
+	state = slurp(in_tmp("all"));
+	snprintf(head, sizeof(head), "%s", strstr(state, "fp32 0 "));
+	f = fopen(in_tmp("all"), "w");
+	ASSERT_TRUE(f != NULL);
+	fwrite(state, 1, (size_t)(strstr(state, "fp32 0 ") - state), f);
+	fprintf(f, "%.*s\n", (int)strcspn(head, "\n"), head);
+	for (i = 1; i < 40; i++) {
+		unsigned int c, said;
+		char line[32];
+
+		snprintf(line, sizeof(line), "\nint8 %d ", i);
+		ASSERT_EQ(2, sscanf(strstr(state, line) + strlen(line), "%u %u",
+				    &c, &said));
+		fprintf(f, "fp32 %d %u %u 1\n", i, c,
+			i == 1 ? (said + 1) % 10 : said);
+	}
+	ASSERT_EQ(0, fclose(f));
+	free(state);
+	r = eval_named("--precision both --resume @all");
+	EXPECT_CONTAINS(r.out, "int8 gains 2.50 points of top-1");
+	ran_free(&r);
+	snprintf(head, sizeof(head), "--device cpu --limit 40 --resume %s",
+		 in_tmp("all"));
+	doc = eval_json(head);
+	EXPECT_TRUE(json_is_null(json_object_get(json_object_get(doc, "int8"),
+						 "images_per_second")));
+	EXPECT_TRUE(json_is_false(json_object_get(doc, "partial")));
+	EXPECT_EQ(40, score(doc, "int8", "images"));
+	json_decref(doc);
+	r = vggctl("eval --data cifar10:");
+	EXPECT_EQ(2, r.status);
+	EXPECT_CONTAINS(r.err, "cifar10:: the data set's folder is missing");
+	ran_free(&r);
+}
+
+/*
+ * Signals.
+ */
+static void draw_many(void)
+{
+	char *all;
+	FILE *f;
+	int i;
+
+	draw(0);
+	name_classes(0, 10);
+	all = slurp(in_tmp("test_batch.bin"));
+	f = fopen(in_tmp("test_batch.bin"), "ab");
+	ASSERT_TRUE(f != NULL);
+	for (i = 0; i < 30; i++)
+		fwrite(all, 3073, IMAGES, f);
+	ASSERT_EQ(0, fclose(f));
+	free(all);
+}
+
+static bool catches(pid_t pid)
+{
+	unsigned long long mask = 0;
+	char path[64], *status, *at;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
+	status = slurp(path);
+	at = status ? strstr(status, "SigCgt:") : NULL;
+	if (at)
+		sscanf(at, "SigCgt: %llx", &mask);
+	free(status);
+	return mask & 1ull << (SIGINT - 1);
+}
+
+/* In the midst of it: once signals are caught and, if there is a file of answers,
+ * some are in it. */
+static struct ran interrupt(const char *args, int number, const char *answers)
+{
+	struct ran r = { NULL, NULL, -1 };
+	pid_t pid = fork();
+	struct stat st;
+	int status, i;
+
+	ASSERT_TRUE(pid >= 0);
+	if (!pid) {
+		redirect(STDERR_FILENO, in_tmp("stderr"));
+		redirect(STDOUT_FILENO, in_tmp("stdout"));
+		exec_vggctl(args);
+	}
+	for (i = 0; i < 3000 && !catches(pid); i++)
+		usleep(5000);
+	for (; i < 3000 && answers && (stat(answers, &st) || st.st_size < 1000);
+	     i++)
+		usleep(5000);
+	EXPECT_EQ(0, kill(pid, number));
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	r.status = WIFSIGNALED(status) ? 128 + WTERMSIG(status) :
+					 WEXITSTATUS(status);
+	r.out = slurp(in_tmp("stdout"));
+	r.err = slurp(in_tmp("stderr"));
+	return r;
+}
+
+#define SLOW "eval --device sim --split card --data cifar10:%s "
+
+TEST(interrupted)
+{
+	char args[900];
+	double done;
+	struct ran r;
+	json_t *doc;
+
+	if (test_emulated())
+		SKIP("the emulator catches signals itself");
+	draw_many();
+	snprintf(args, sizeof(args), SLOW "--resume %s", test_tmpdir(),
+		 in_tmp("half"));
+	r = interrupt(args, SIGINT, in_tmp("half"));
+	EXPECT_EQ(128 + SIGINT, r.status);
+	EXPECT_CONTAINS(r.out, "PARTIAL, interrupted: figures are of ");
+	EXPECT_CONTAINS(r.out, "taken for");
+	EXPECT_CONTAINS(r.err, "[INTERRUPTED]");
+	EXPECT_CONTAINS(r.err, "goes on from there: --resume ");
+	ran_free(&r);
+	/* It does, and what was done in the second half is there, too. */
+	snprintf(args, sizeof(args), SLOW "--json --resume %s", test_tmpdir(),
+		 in_tmp("half"));
+	r = interrupt(args, SIGTERM, NULL);
+	EXPECT_EQ(128 + SIGTERM, r.status);
+	doc = json_loads(r.out, 0, NULL);
+	ASSERT_TRUE(doc != NULL);
+	EXPECT_TRUE(json_is_true(json_object_get(doc, "partial")));
+	done = score(doc, "int8", "images");
+	EXPECT_TRUE(done > 30 && done < 31 * IMAGES);
+	EXPECT_TRUE(score(doc, "int8", "resumed") > 30);
+	EXPECT_TRUE(score(doc, "int8", "top1") > 0.9);
+	EXPECT_TRUE(!json_object_get(doc, "fp32"));
+	json_decref(doc);
+	ran_free(&r);
+	snprintf(args, sizeof(args), SLOW, test_tmpdir());
+	r = interrupt(args, SIGINT, NULL);
+	EXPECT_EQ(128 + SIGINT, r.status);
+	EXPECT_CONTAINS(r.out, "PARTIAL, interrupted: ");
+	EXPECT_CONTAINS(r.err, "next time, --resume FILE keeps what is done");
+	ran_free(&r);
 }
 
 TEST_HARNESS_MAIN
