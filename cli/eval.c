@@ -43,6 +43,7 @@ enum {
 };
 
 static const char *const part_names[] = { "test", "train", NULL };
+static const char *const eval_phase[] = { "int8 images", "fp32 images" };
 static const char *const precisions[] = { "int8", "fp32", "both", NULL };
 
 static const struct argp_option options[] = {
@@ -166,8 +167,8 @@ static int keep_answer(void *ctx, const struct vgg_evaluated *image)
 	if (e->state)
 		e->failed = eval_state_add(e->state, e->now, image->image,
 					   &answer, image->result->sha256);
-	return cli_progress(NULL, precision_names[e->now],
-			    (unsigned int)a->count, (unsigned int)e->images) ||
+	return cli_progress(NULL, eval_phase[e->now], (unsigned int)a->count,
+			    (unsigned int)e->images) ||
 	       e->failed;
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* vggctl eval: the built-in network on pictures whose classes are known. */
 #include <signal.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 
 #include "cli_support.h"
@@ -570,6 +571,104 @@ TEST(interrupted)
 	EXPECT_CONTAINS(r.out, "PARTIAL, interrupted: ");
 	EXPECT_CONTAINS(r.err, "next time, --resume FILE keeps what is done");
 	ran_free(&r);
+}
+
+/*
+ * The progress line.
+ */
+/* What vggctl writes to a terminal of so many columns. */
+static char *on_terminal(const char *args, unsigned short columns)
+{
+	struct winsize size = { .ws_row = 24, .ws_col = columns };
+	int master = posix_openpt(O_RDWR | O_NOCTTY);
+	char *text = calloc(1, 1 << 20);
+	size_t n = 0;
+	ssize_t got = 1;
+	pid_t pid;
+
+	ASSERT_TRUE(master >= 0 && text && !grantpt(master) &&
+		    !unlockpt(master));
+	ASSERT_EQ(0, ioctl(master, TIOCSWINSZ, &size));
+	pid = fork();
+	ASSERT_TRUE(pid >= 0);
+	if (!pid) {
+		dup2(open(ptsname(master), O_RDWR | O_NOCTTY), STDERR_FILENO);
+		close(master);
+		redirect(STDOUT_FILENO, "/dev/null");
+		setenv("TERM", "xterm", 1);
+		exec_vggctl(args);
+	}
+	/* The terminal is there from the child's first line to its end. */
+	while (n < (1 << 20) - 1 && (got > 0 || !waitpid(pid, NULL, WNOHANG))) {
+		got = read(master, text + n, (1 << 20) - 1 - n);
+		if (got > 0)
+			n += (size_t)got;
+		else
+			usleep(10000);
+	}
+	close(master);
+	return text;
+}
+
+/* Cells of a line without wide characters or colour. */
+static unsigned int cells(const char *line)
+{
+	unsigned int n = 0;
+
+	for (; *line; line++)
+		n += (*line & 0xc0) != 0x80;
+	return n;
+}
+
+/* Returns how many lines there were that have all of it. */
+static unsigned int read_lines(char *text, unsigned int columns,
+			       const char *bar, const char *pace)
+{
+	unsigned int whole = 0;
+	char *save, *line = strtok_r(text, "\r", &save);
+	static const char erase[] = "\033[K";
+
+	for (; line; line = strtok_r(NULL, "\r", &save)) {
+		if (strncmp(line, erase, strlen(erase)))
+			continue; /* a line of its own */
+		line += strlen(erase);
+		if (cells(line) >= columns)
+			test_fail(__FILE__, __LINE__, "%u columns: '%s'",
+				  columns, line);
+		whole += strstr(line, bar) && strstr(line, pace) &&
+			 strstr(line, " %");
+	}
+	return whole;
+}
+
+TEST(progress)
+{
+	static const struct {
+		unsigned short columns;
+		const char *locale, *bar, *pace;
+	} terminals[] = {
+		{ 100, "C", "int8 images #", "of 900  " },
+		{ 60, "C.UTF-8", "int8 images \xe2\x96\x88", "/s  0:0" },
+		{ 14, "C", "int8", "" },
+	};
+	char args[700], *text;
+	unsigned int i;
+
+	if (test_emulated())
+		SKIP("a terminal needs no emulator");
+	draw_many();
+	snprintf(args, sizeof(args),
+		 "eval --device sim --split card --precision int8 --limit 900 "
+		 "--data cifar10:%s",
+		 test_tmpdir());
+	for (i = 0; i < sizeof(terminals) / sizeof(*terminals); i++) {
+		setenv("LC_ALL", terminals[i].locale, 1);
+		text = on_terminal(args, terminals[i].columns);
+		EXPECT_TRUE(!strcmp(text + strlen(text) - 4, "\r\033[K"));
+		EXPECT_TRUE(read_lines(text, terminals[i].columns,
+				       terminals[i].bar, terminals[i].pace));
+		free(text);
+	}
 }
 
 TEST_HARNESS_MAIN
