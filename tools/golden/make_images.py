@@ -15,6 +15,7 @@ Lines of digests.txt, sizes in pixels, CRC-32 over the bytes of the result:
     preprocess SEED CHANNELS FILTER IN_W IN_H RESIZE CROP_W CROP_H CRC
     table MEAN MEAN MEAN STD STD STD CRC
 """
+import ctypes
 import io
 import os
 import struct
@@ -163,9 +164,26 @@ def jpeg(array, **options):
 
 
 def cmyk():
+    """Four plates that differ, and an Adobe marker, which PIL always writes."""
     out = io.BytesIO()
-    Image.fromarray(scene(16, 16)).convert("CMYK").save(out, "JPEG")
+    plates = np.dstack([scene(23, 17, 11), scene(23, 17, 12)[..., 1]])
+    Image.fromarray(plates, "CMYK").save(out, "JPEG", quality=90)
     return out.getvalue()
+
+
+def ycck():
+    """The same as YCCK with half the chroma, which PIL reads but doesn't
+    write; libturbojpeg makes it of CMYK."""
+    plates = np.ascontiguousarray(
+        255 - np.dstack([scene(37, 25, 13), scene(37, 25, 14)[..., 2]]))
+    tj = ctypes.CDLL("libturbojpeg.so.0")
+    tj.tjInitCompress.restype = ctypes.c_void_p
+    out, size = ctypes.c_void_p(), ctypes.c_ulong()
+    handle = ctypes.c_void_p(tj.tjInitCompress())
+    if tj.tjCompress2(handle, plates.ctypes.data_as(ctypes.c_void_p), 37, 0,
+                      25, 11, ctypes.byref(out), ctypes.byref(size), 2, 85, 0):
+        sys.exit("libturbojpeg makes no YCCK")
+    return ctypes.string_at(out, size.value)
 
 
 def segment(marker, data):
@@ -226,6 +244,13 @@ def jpegs():
     padded = jpeg(scene(20, 20, 10))
     yield "padded.jpg", padded[:-2] + bytes(6) + padded[-2:]
     yield "cmyk.jpg", cmyk()
+    # Without the marker that says so, PIL takes the plates to be inverted, too.
+    adobe = cmyk().index(b"\xff\xee")
+    yield "cmyk-bare.jpg", cmyk()[:adobe] + cmyk()[adobe + 16:]
+    yield "ycck.jpg", ycck()
+    deep = bytearray(jpeg(scene(16, 16)[..., 0]))
+    deep[deep.index(b"\xff\xc0") + 4] = 12  # bits
+    yield "deep.jpg", bytes(deep)
 
 
 def pngs():
@@ -289,7 +314,7 @@ def write_files(folder, lines):
     for name, data in [*jpegs(), *pngs()]:
         with open(os.path.join(folder, name), "wb") as f:
             f.write(data)
-        if name == "cmyk.jpg":
+        if name == "deep.jpg":
             lines.append("refuse %s IMAGE_UNSUPPORTED" % name)
             continue
         image = as_rgb(name, data)
