@@ -36,11 +36,13 @@ static void find_extremes(struct vgg_activation *a, const float *data,
 		}
 }
 
-static void count_values(struct vgg_histogram *h, const float *data,
+static void count_values(struct vgg_histogram *h,
+			 const struct vgg_activation *a, const float *data,
 			 int64_t count)
 {
 	float width = h->hi - h->lo;
 	float scale = width > 0 ? VGG_HISTOGRAM_BINS / width : 0;
+	const struct vgg_range *r = a->channel;
 	int64_t i;
 
 	for (i = 0; i < count; i++) {
@@ -50,16 +52,21 @@ static void count_values(struct vgg_histogram *h, const float *data,
 		      bin >= VGG_HISTOGRAM_BINS ? VGG_HISTOGRAM_BINS - 1 :
 						  bin;
 		h->bin[bin]++;
+		h->cut[bin] += data[i] == r->lo || data[i] == r->hi;
+		if (++r == a->channel + a->channels)
+			r = a->channel;
 	}
 }
 
 static void observe(struct pass *p, unsigned int tensor, const float *data,
 		    int64_t count)
 {
+	struct vgg_activation *a = &p->c->tensors[tensor];
+
 	if (p->histograms)
-		count_values(&p->histograms[tensor], data, count);
+		count_values(&p->histograms[tensor], a, data, count);
 	else
-		find_extremes(&p->c->tensors[tensor], data, count);
+		find_extremes(a, data, count);
 }
 
 static void seen(void *ctx, unsigned int layer, const float *data,

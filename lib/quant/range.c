@@ -3,19 +3,28 @@
  * Four ways to a range, all from a histogram between a tensor's extremes.
  *
  * MINMAX takes the extremes. PERCENTILE cuts the same share of values off each
- * end. The other two search over symmetric fractions of the extremes: MSE for the
- * smallest expected squared error of rounding and clipping, ENTROPY for the
- * smallest divergence between the distribution with its tails folded into the
- * range and the one that 8 bits can tell apart.
+ * end. The other two search, with a cost for each range: MSE for the smallest squared
+ * error of rounding and clipping, ENTROPY for the smallest divergence between the
+ * distribution with its tails folded into the range and the one that 8 bits can tell
+ * apart.
+ *
+ * They search the two ends apart, each among fractions of its extreme, in turn until
+ * neither moves. Behind ReLU and BatchNorm the lower end is not a tail but where most
+ * values are: each channel's shift. One fraction for both ends would cut into those
+ * wherever a few high values are worth cutting off.
  */
 #include <math.h>
+#include <stdlib.h>
 
+#include "quant/calibrate.h"
 #include "quant/range.h"
 
 #define BINS VGG_HISTOGRAM_BINS
 #define LEVELS 256
-#define FRACTIONS 64 /* of the extremes that are tried for the squared error */
-#define WINDOW_STEP 16 /* bins, of the windows tried for the entropy */
+#define FRACTIONS 64 /* of an extreme */
+#define ROUNDS 8     /* of the search; two or three do */
+/* Sums may differ in their last bits between machines; choices shall not. */
+#define BETTER (1 - 1e-9)
 
 static double edge(const struct vgg_histogram *h, int bin)
 {
@@ -60,41 +69,99 @@ static struct vgg_range percentile(const struct vgg_histogram *h, double p)
 	return r;
 }
 
-/* Expected squared error if only lo..hi is represented. */
-static double error_of(const struct vgg_histogram *h, double lo, double hi)
-{
-	double width = ((double)h->hi - (double)h->lo) / BINS, error = 0, v;
-	double step = (hi - lo) / (LEVELS - 1);
-	int i;
+/*
+ * The search. A range is two counts of fractions of the extremes.
+ */
+struct search {
+	const struct vgg_histogram *h;
+	double (*cost)(const struct search *s, const int part[2]);
+	const double *bin; /* tamed, for the divergence */
+};
 
-	for (i = 0; i < BINS; i++) {
-		v = (double)h->lo + (i + 0.5) * width;
-		if (v < lo)
-			error += (double)h->bin[i] * (lo - v) * (lo - v);
-		else if (v > hi)
-			error += (double)h->bin[i] * (v - hi) * (v - hi);
-		else
-			error += (double)h->bin[i] * step * step / 12;
-	}
-	return error;
+static struct vgg_range part_of(const struct vgg_histogram *h,
+				const int part[2])
+{
+	return (struct vgg_range){
+		(float)((double)h->lo * part[0] / FRACTIONS),
+		(float)((double)h->hi * part[1] / FRACTIONS),
+	};
 }
 
-static struct vgg_range least_error(const struct vgg_histogram *h)
+/* A histogram tells nothing of ranges whose steps are narrower than its bins. */
+static bool is_wide(const struct vgg_histogram *h, const int part[2])
 {
-	struct vgg_range best = extremes(h);
-	double least = INFINITY, error, f;
-	int i;
+	struct vgg_range r = part_of(h, part);
 
-	for (i = FRACTIONS; i > FRACTIONS / 4; i--) {
-		f = (double)i / FRACTIONS;
-		error = error_of(h, (double)h->lo * f, (double)h->hi * f);
-		if (error < least) {
-			least = error;
-			best.lo = (float)((double)h->lo * f);
-			best.hi = (float)((double)h->hi * f);
+	return ((double)r.hi - (double)r.lo) * BINS >=
+	       ((double)h->hi - (double)h->lo) * LEVELS;
+}
+
+/* Puts `end` where it costs least, the other being where it is. */
+static bool move_end(const struct search *s, int end, int part[2],
+		     double *least)
+{
+	int try[2] = { part[0], part[1] }, from = part[end];
+	double cost;
+
+	for (try[end] = FRACTIONS; try[end] >= 0; try[end]--) {
+		if (!is_wide(s->h, try))
+			break;
+		cost = s->cost(s, try);
+		if (cost < *least * BETTER) {
+			*least = cost;
+			part[end] = try[end];
 		}
 	}
-	return best;
+	return part[end] != from;
+}
+
+static struct vgg_range search(const struct search *s)
+{
+	int part[2] = { FRACTIONS, FRACTIONS }, round;
+	double least;
+	bool moved = s->h->hi > s->h->lo;
+
+	least = moved ? s->cost(s, part) : 0;
+	for (round = 0; moved && round < ROUNDS; round++) {
+		moved = move_end(s, 1, part, &least);
+		moved |= move_end(s, 0, part, &least);
+	}
+	return part_of(s->h, part);
+}
+
+/*
+ * Squared error: of the middle of each bin, as int8 represents it. So values that are
+ * all the same cost what rounding makes of just them, and zeros next to nothing:
+ * their level is exact in each range.
+ *
+ * The next layer adds up. What rounding did to the values that it adds has either
+ * sign and cancels; what is cut off lies together, as high values do, and is all of
+ * one sign. In a window of 3x3, nine errors that are one have nine times the square
+ * of nine that are not: that is what an error of clipping counts.
+ */
+#define TOGETHER 9
+
+static double squared_error(const struct search *s, const int part[2])
+{
+	const struct vgg_histogram *h = s->h;
+	double width = ((double)h->hi - (double)h->lo) / BINS, error = 0, v,
+	       weight;
+	struct vgg_quant q = vgg_quant_of(part_of(h, part));
+	double step = (double)q.scale, lo = (-128 - q.zero) * step;
+	int i, level;
+
+	for (i = 0; i < BINS; i++) {
+		if (!h->bin[i])
+			continue;
+		v = ((double)h->lo + (i + 0.5) * width - lo) / step;
+		level = v < 0	       ? 0 :
+			v > LEVELS - 1 ? LEVELS - 1 :
+					 (int)(v + 0.5);
+		weight = v < -0.5 || v > LEVELS - 0.5 ? TOGETHER : 1;
+		v -= level;
+		error += (double)h->bin[i] * weight * v * v;
+	}
+	return error * step * step;
 }
 
 /*
@@ -103,96 +170,118 @@ static struct vgg_range least_error(const struct vgg_histogram *h)
  * the histogram in a window, what lies outside of it added to the window's ends; Q
  * is the window alone, merged into as many levels as there are and spread evenly
  * again over those bins of each level that aren't empty. There the window is of
- * magnitudes and there are 128 levels; here it reaches from a fraction of the
- * lowest value to the same fraction of the highest, and there are 256.
+ * magnitudes, and there are 128 levels; here it has two ends and 256 levels.
  *
- * The bin of 0 counts as one of its neighbours at most: behind a rectifier it has
- * half of all values, which any scale represents exactly, and would hide what
- * happens to the others.
+ * What a rectifier or a clip has cut off (see range.h) is one constant per channel: 0,
+ * or the shift of a BatchNorm behind it. Inside of a range that is represented as
+ * well as all else, but merged with its neighbours it would look like the greatest
+ * loss there is, and narrow windows, which merge less, would win. So inside it doesn't
+ * count, and of any other bin far above its neighbours no more than twice what they
+ * have. Outside everything counts: what is cut off is lost.
  */
+#define AROUND 8 /* bins at each side; of the widest range, a level */
+
+static int by_value(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
+/* Median: up to half of the neighbours may be such, too. */
+static double neighbours(const double *bin, int of)
+{
+	double near[2 * AROUND];
+	size_t n = 0;
+	int i;
+
+	for (i = of - AROUND; i <= of + AROUND; i++)
+		if (i != of && i >= 0 && i < BINS)
+			near[n++] = bin[i];
+	qsort(near, n, sizeof(*near), by_value);
+	return near[n / 2];
+}
+
+static void tame(const struct vgg_histogram *h, double *bin)
+{
+	double varied[BINS];
+	int i;
+
+	for (i = 0; i < BINS; i++)
+		varied[i] = (double)(h->bin[i] - h->cut[i]);
+	for (i = 0; i < BINS; i++)
+		bin[i] = fmin(varied[i], fmax(2 * neighbours(varied, i), 1));
+}
+
 struct window {
-	int from, end;	  /* bins */
-	double bin[BINS]; /* of the whole histogram */
-	double below, above;
+	int from, end;		     /* bins */
+	double below, above, inside; /* values */
 };
 
-static double divergence(const struct window *w)
+static struct window window_of(const struct search *s, const int part[2])
 {
-	int n = w->end - w->from, level, i;
-	double p_sum = w->below + w->above, q_sum = 0, kl = 0;
+	const struct vgg_histogram *h = s->h;
+	double zero = -(double)h->lo / ((double)h->hi - (double)h->lo) * BINS;
+	struct window w = {
+		.from = (int)lround(zero - zero * part[0] / FRACTIONS),
+		.end = (int)lround(zero + (BINS - zero) * part[1] / FRACTIONS),
+	};
+	int i;
 
-	for (i = w->from; i < w->end; i++)
-		q_sum += w->bin[i];
-	p_sum += q_sum;
-	if (!(q_sum > 0))
+	for (i = 0; i < BINS; i++)
+		if (i < w.from)
+			w.below += (double)h->bin[i];
+		else if (i < w.end)
+			w.inside += s->bin[i];
+		else
+			w.above += (double)h->bin[i];
+	return w;
+}
+
+static double divergence(const struct search *s, const int part[2])
+{
+	struct window w = window_of(s, part);
+	double p_sum = w.below + w.inside + w.above, kl = 0;
+	int n = w.end - w.from, level, i;
+
+	if (!(w.inside > 0))
 		return INFINITY;
 	for (level = 0; level < LEVELS; level++) {
-		int first = w->from + (int)((int64_t)n * level / LEVELS);
-		int end = w->from + (int)((int64_t)n * (level + 1) / LEVELS);
+		int first = w.from + (int)((int64_t)n * level / LEVELS);
+		int end = w.from + (int)((int64_t)n * (level + 1) / LEVELS);
 		double sum = 0, used = 0;
 
 		for (i = first; i < end; i++) {
-			sum += w->bin[i];
-			used += w->bin[i] > 0;
+			sum += s->bin[i];
+			used += s->bin[i] > 0;
 		}
 		for (i = first; i < end; i++) {
-			double p = w->bin[i], q = p > 0 ? sum / used : 0;
+			double p = s->bin[i], q = p > 0 ? sum / used : 0;
 
-			p += i == w->from ? w->below : 0;
-			p += i == w->end - 1 ? w->above : 0;
+			p += i == w.from ? w.below : 0;
+			p += i == w.end - 1 ? w.above : 0;
 			/* Q has nothing where only the tail is: as little as a
 			 * ten-thousandth of a value stands for it. */
 			q = q > 0 ? q : 1e-4;
 			if (p > 0)
-				kl += p / p_sum * log(p / p_sum / (q / q_sum));
+				kl += p / p_sum *
+				      log(p / p_sum / (q / w.inside));
 		}
 	}
 	return kl;
 }
 
-static void tame_zero(const struct vgg_histogram *h, struct window *w)
-{
-	int zero =
-		(int)(-(double)h->lo / ((double)h->hi - (double)h->lo) * BINS);
-	double most = 0;
-
-	zero = zero < 0 ? 0 : zero >= BINS ? BINS - 1 : zero;
-	if (zero > 0)
-		most = w->bin[zero - 1];
-	if (zero + 1 < BINS && w->bin[zero + 1] > most)
-		most = w->bin[zero + 1];
-	if (w->bin[zero] > most)
-		w->bin[zero] = most;
-}
-
 static struct vgg_range least_divergence(const struct vgg_histogram *h)
 {
-	struct vgg_range best = extremes(h);
-	struct window w = { .from = 0 };
-	double least = INFINITY, kl, zero;
-	int i, n;
+	double bin[BINS];
 
-	if (!(h->hi > h->lo))
-		return best;
-	for (i = 0; i < BINS; i++)
-		w.bin[i] = (double)h->bin[i];
-	tame_zero(h, &w);
-	zero = -(double)h->lo / ((double)h->hi - (double)h->lo) * BINS;
-	for (n = BINS; n >= LEVELS; n -= WINDOW_STEP) {
-		w.from = (int)lround(zero - zero * n / BINS);
-		w.end = w.from + n;
-		for (w.below = 0, i = 0; i < w.from; i++)
-			w.below += w.bin[i];
-		for (w.above = 0, i = w.end; i < BINS; i++)
-			w.above += w.bin[i];
-		kl = divergence(&w);
-		if (kl < least) {
-			least = kl;
-			best.lo = (float)((double)h->lo * n / BINS);
-			best.hi = (float)((double)h->hi * n / BINS);
-		}
-	}
-	return best;
+	tame(h, bin);
+	return search(&(struct search){ h, divergence, bin });
+}
+
+static struct vgg_range least_error(const struct vgg_histogram *h)
+{
+	return search(&(struct search){ .h = h, .cost = squared_error });
 }
 
 struct vgg_range vgg_range_choose(const struct vgg_histogram *h,

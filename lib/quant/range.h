@@ -14,6 +14,9 @@ struct vgg_range {
 struct vgg_histogram {
 	float lo, hi; /* extremes, which the bins lie between */
 	uint64_t bin[VGG_HISTOGRAM_BINS];
+	/* Of them, those that are the least or the greatest of their channel, as
+	 * half of all are behind a rectifier. */
+	uint64_t cut[VGG_HISTOGRAM_BINS];
 };
 
 /* percentile: for that method, 50 to 100. */
