@@ -186,6 +186,17 @@ static int optional(const struct reader *r, unsigned int layer,
 	return t ? tensor(r, layer, field, dtype, t->count, blob) : 0;
 }
 
+static int check_weight_scale(const struct reader *r, const struct vgg_layer *l)
+{
+	const float *scale = vgg_blob_f32(&l->weight_scale);
+	size_t k;
+
+	for (k = 0; k < l->weight_scale.count; k++)
+		if (!(scale[k] >= 0) || !isfinite(scale[k]))
+			return bad(r, "weight_scale", l->name);
+	return 0;
+}
+
 static int read_tensors(const struct reader *r, unsigned int i,
 			struct vgg_layer *l)
 {
@@ -197,6 +208,10 @@ static int read_tensors(const struct reader *r, unsigned int i,
 			       w->known && w->dtype == VGG_F16 ? VGG_F16 :
 								 VGG_F32,
 			       &l->weight);
+	if (!err)
+		err = optional(r, i, "weight_scale", VGG_F32, &l->weight_scale);
+	if (!err)
+		err = check_weight_scale(r, l);
 	if (!err)
 		err = optional(r, i, "bias", VGG_F32, &l->bias);
 	if (!err)

@@ -230,6 +230,10 @@ static int add_floats(struct saver *s, unsigned int i)
 		err = add_half(s, i);
 	else
 		err = add_weight(s, i, "weight", &l->weight);
+	/* Without them a graph's int8 weights would come out as others, were they
+	 * made int8 again. */
+	if (!err)
+		err = add(s, i, "weight_scale", &l->weight_scale, 0);
 	if (!err)
 		err = add(s, i, "bias", &l->bias, 0);
 	if (!err)
