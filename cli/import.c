@@ -292,6 +292,17 @@ static int show(const struct import *m, double start)
 	return 0;
 }
 
+/* A graph that keeps its scales is worth a warning only where it was told to do
+ * otherwise. */
+static void warn(const struct import *m)
+{
+	struct vgg_quantize_info i = VGG_INIT(i);
+
+	if (m->report && !vgg_quantize_report_info(m->report, &i) &&
+	    (!i.given || m->q.given))
+		quant_warn(m->report);
+}
+
 static int import_all(struct import *m)
 {
 	double start = cli_now();
@@ -306,7 +317,7 @@ static int import_all(struct import *m)
 	if (!err)
 		err = show(m, start);
 	if (!err)
-		quant_warn(m->report);
+		warn(m);
 	vgg_quantize_report_free(m->report);
 	return err ? cli_report_last(m->cli, err) : EXIT_OK;
 }

@@ -49,12 +49,13 @@ struct out_quantize {
 	uint64_t bytes;
 	double seconds;
 	const struct vgg_quantize_report *report;
-	/* Beside the report's; NULL: none. */
-	const struct vgg_quantize_warning *warning;
 	/* For --max-drop. */
 	const char *data; /* NULL: not asked for */
 	size_t images, fp32_right, int8_right, agree;
-	double drop; /* percentage points */
+	size_t lost, won; /* images that are wrong, and right, in int8 only */
+	double drop;	  /* percentage points */
+	/* Beside the report's: of classes, of the number of images; or NULL. */
+	const struct vgg_quantize_warning *warning[2];
 };
 
 struct out_verify {

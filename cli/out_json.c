@@ -388,14 +388,16 @@ static json_t *pack_report_layer(const struct vgg_quantize_layer *l,
 		return j;
 	json_object_update_new(
 		j, json_pack("{s:o, s:o, s:o, s:i, s:i, s:o, s:o, s:o, s:o, "
-			     "s:o}",
+			     "s:o, s:o, s:i}",
 			     "min", number(l->min), "max", number(l->max),
 			     "clipped", number(l->clipped), "channels",
 			     (int)l->channels, "dead", (int)l->dead, "spread",
 			     number(l->spread), "cosine_alone",
 			     number(l->cosine_alone), "snr_alone",
 			     number(l->snr_alone), "cosine", number(l->cosine),
-			     "snr", number(l->snr)));
+			     "snr", number(l->snr), "clip_cost",
+			     number(l->clip_cost), "dead_proved",
+			     (int)l->dead_proved));
 	return j;
 }
 
@@ -406,16 +408,18 @@ json_t *js_warning(const struct vgg_quantize_warning *w)
 			 text(w->next_step));
 }
 
-/* r may be NULL, and so may `one`. */
+/* r may be NULL, and so may each of the `n` others. */
 static json_t *pack_warnings(const struct vgg_quantize_report *r,
-			     const struct vgg_quantize_warning *one)
+			     const struct vgg_quantize_warning *const *more,
+			     size_t n)
 {
 	struct vgg_quantize_warning w = VGG_INIT(w);
 	json_t *list = json_array();
 	unsigned int i;
 
-	if (one)
-		json_array_append_new(list, js_warning(one));
+	for (i = 0; i < n; i++)
+		if (more[i])
+			json_array_append_new(list, js_warning(more[i]));
 	for (i = 0; r && !vgg_quantize_report_warning(r, i, &w); i++)
 		json_array_append_new(list, js_warning(&w));
 	return list;
@@ -427,12 +431,12 @@ static json_t *pack_accuracy(const struct out_quantize *q)
 
 	if (!q->data)
 		return json_null();
-	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "data",
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "data",
 			 text(q->data), "images", integer(q->images), "fp32",
 			 number((double)q->fp32_right / n), "int8",
 			 number((double)q->int8_right / n), "drop_points",
-			 number(q->drop), "agree",
-			 number((double)q->agree / n));
+			 number(q->drop), "agree", number((double)q->agree / n),
+			 "lost", integer(q->lost), "won", integer(q->won));
 }
 
 /* Ratios are null where there is no noise, or where nothing was tried. */
@@ -448,11 +452,13 @@ static json_t *pack_report(const struct vgg_quantize_report *r)
 		json_array_append_new(layers,
 				      pack_report_layer(&l, i.images > 0));
 	return json_pack(
-		"{s:i, s:i, s:b, s:o, s:o, s:i, s:b, s:o, s:o, s:i, s:o, s:o}",
+		"{s:i, s:i, s:b, s:b, s:o, s:o, s:i, s:b, s:o, s:o, s:i, s:o, "
+		"s:o}",
 		"images", (int)i.images, "distinct", (int)i.distinct,
-		"synthetic", i.synthetic, "cosine", number(i.cosine), "snr",
-		number(i.snr), "pairs", (int)i.pairs, "equalized", i.equalized,
-		"plain_snr",
+		"synthetic", i.synthetic, "given", i.given, "cosine",
+		i.images ? number(i.cosine) : json_null(), "snr",
+		i.images ? number(i.snr) : json_null(), "pairs", (int)i.pairs,
+		"equalized", i.equalized, "plain_snr",
 		i.plain_snr != 0 ? number(i.plain_snr) : json_null(),
 		"equalized_snr",
 		i.equalized_snr != 0 ? number(i.equalized_snr) : json_null(),
@@ -473,7 +479,7 @@ static void json_quantize(const struct cli *cli, const struct out_quantize *q,
 			pack_details(cli), "output", file, "seconds",
 			q->file ? number(q->seconds) : json_null(), "report",
 			pack_report(q->report), "accuracy", pack_accuracy(q),
-			"warnings", pack_warnings(q->report, q->warning));
+			"warnings", pack_warnings(q->report, q->warning, 2));
 	if (error)
 		json_object_set_new(doc, "error", pack_error(error));
 	print(doc);
@@ -632,7 +638,7 @@ static void json_eval(const struct cli *cli, const struct out_eval *e)
 			text(e->data), "part", e->part, "images",
 			integer(e->images), "classes_by",
 			e->by_name ? "name" : "number", "labels", labels);
-	json_object_set_new(doc, "warnings", pack_warnings(NULL, e->warning));
+	json_object_set_new(doc, "warnings", pack_warnings(NULL, &e->warning, 1));
 	json_object_set_new(doc, "partial", json_boolean(e->partial));
 	for (i = 0; i < 2; i++)
 		if (e->score[i].there)

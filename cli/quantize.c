@@ -30,6 +30,7 @@ struct quantize {
 	unsigned int *best; /* per image, what fp32 says */
 	enum vgg_precision now;
 	struct out_quantize out;
+	struct vgg_quantize_warning warning;
 };
 
 enum { KEY_MAX_DROP = 0x720, KEY_DATA, KEY_CLASSES };
@@ -178,8 +179,12 @@ static int take_answer(void *ctx, const struct vgg_evaluated *image)
 		o->fp32_right += best == image->class_;
 		o->images++;
 	} else {
+		unsigned int before = q->best[image->image];
+
 		o->int8_right += best == image->class_;
-		o->agree += best == q->best[image->image];
+		o->agree += best == before;
+		o->lost += before == image->class_ && best != before;
+		o->won += best == image->class_ && best != before;
 	}
 	return 0;
 }
@@ -222,6 +227,28 @@ static int measure_drop(struct quantize *q)
 	return err ? err : evaluate(q, VGG_PRECISION_INT8);
 }
 
+/* One image alone, which falls by chance, may then be too much. A limit of 0 asks for
+ * just that. */
+static void warn_of_few(struct quantize *q)
+{
+	struct vgg_quantize_warning *w = &q->warning;
+	size_t n = q->out.images;
+
+	if (!(q->max_drop > 0) || 100 / (double)n <= q->max_drop)
+		return;
+	w->size = sizeof(*w);
+	w->name = "FEW_TEST_IMAGES";
+	snprintf(w->where, sizeof(w->where), "%s", q->data);
+	snprintf(w->what, sizeof(w->what),
+		 "one of %zu images is %.2f points, more than --max-drop %g", n,
+		 100 / (double)n, q->max_drop);
+	snprintf(w->next_step, sizeof(w->next_step),
+		 "take %.0f images or more to evaluate with, or a larger "
+		 "--max-drop",
+		 ceil(100 / q->max_drop));
+	q->out.warning[1] = w;
+}
+
 static int check_drop(struct quantize *q)
 {
 	struct out_quantize *o = &q->out;
@@ -232,15 +259,17 @@ static int check_drop(struct quantize *q)
 	o->data = q->data;
 	o->drop = 100 * ((double)o->fp32_right - (double)o->int8_right) /
 		  (double)o->images;
+	warn_of_few(q);
 	/* Counts are whole: what is printed as equal shall be. */
 	if (o->drop <= q->max_drop + 1e-9)
 		return 0;
 	return cli_fail(VGG_ERROR_ACCURACY, q->source,
 			"try more images, --equalize, --bias-correction or "
 			"another --method",
-			"int8 is right %.2f points less often than fp32, more "
-			"than --max-drop %g; nothing was written",
-			o->drop, q->max_drop);
+			"int8 is right %.2f points less often than fp32 (%zu "
+			"of %zu images became wrong, %zu right), more than "
+			"--max-drop %g; nothing was written",
+			o->drop, o->lost, o->images, o->won, q->max_drop);
 }
 
 /*
@@ -268,7 +297,7 @@ static int open_data(struct quantize *q)
 	err = vgg_dataset_open(q->data, VGG_DATASET_TEST, &q->set);
 	err = classes_match(&q->classes, q->cli, q->set, q->data, q->how);
 	if (q->classes.warning.name)
-		q->out.warning = &q->classes.warning;
+		q->out.warning[0] = &q->classes.warning;
 	return err;
 }
 
@@ -306,7 +335,7 @@ static int quantize_all(struct quantize *q)
 {
 	double start = cli_now();
 	struct vgg_error error;
-	int err = quantize(q);
+	int err = quantize(q), i;
 
 	if (!err && q->max_drop >= 0)
 		err = check_drop(q);
@@ -319,6 +348,9 @@ static int quantize_all(struct quantize *q)
 		return cli_report(q->cli, &error);
 	q->cli->out->quantize(q->cli, &q->out, err ? &error : NULL);
 	quant_warn(q->report);
+	for (i = 0; i < 2; i++)
+		if (q->out.warning[i])
+			cli_warn(q->out.warning[i]);
 	return err ? cli_say(&error) : EXIT_OK;
 }
 

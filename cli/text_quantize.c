@@ -81,6 +81,8 @@ static void put_steps(const struct vgg_quantize_info *i)
 	if (i->images)
 		text_pair("output", "cosine %.6f, SNR %s", i->cosine,
 			  ratio(i->snr, plain));
+	else
+		text_pair("output", "not measured: name images with --calib");
 }
 
 static void put_warnings(const struct out_quantize *q)
@@ -88,8 +90,9 @@ static void put_warnings(const struct out_quantize *q)
 	struct vgg_quantize_warning w = VGG_INIT(w);
 	unsigned int i, n = 0;
 
-	if (q->warning)
-		text_warned(q->warning->name, n++);
+	for (i = 0; i < 2; i++)
+		if (q->warning[i])
+			text_warned(q->warning[i]->name, n++);
 	for (i = 0; !vgg_quantize_report_warning(q->report, i, &w); i++)
 		text_warned(w.name, n++);
 	text_warned_end(n);
@@ -106,7 +109,9 @@ static void put_accuracy(const struct out_quantize *q)
 		  100 * (double)q->fp32_right / n,
 		  100 * (double)q->int8_right / n, q->drop != 0 ? -q->drop : 0,
 		  q->images);
-	text_pair("same answer", "%.2f %%", 100 * (double)q->agree / n);
+	text_pair("same answer",
+		  "%.2f %%; from right to wrong: %zu, from wrong to right: %zu",
+		  100 * (double)q->agree / n, q->lost, q->won);
 }
 
 void text_quantized(const struct out_quantize *q)

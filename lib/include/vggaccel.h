@@ -397,7 +397,8 @@ struct vgg_quantize_options {
 };
 
 /* Post-training quantisation, in place of an integer form that is there. A model
- * imported from a quantised graph keeps its scales, and takes no calibration.
+ * imported from a quantised graph keeps its scales, and takes no calibration; the
+ * report is measured on `images` if they are named.
  * MODEL_PRECISION without floating-point weights, CALIBRATION, DATASET_FORMAT,
  * NO_FILE, INTERRUPTED; errors of vgg_image_load(). After a failure the model may
  * have no integer form any more. */
@@ -409,7 +410,7 @@ void vgg_quantize_report_free(struct vgg_quantize_report *report);
 
 struct vgg_quantize_info {
 	size_t size;
-	unsigned int images;	/* 0: scales were given */
+	unsigned int images;	/* 0: scales were given, and no images to measure */
 	unsigned int distinct;	/* of them; the others are copies */
 	bool synthetic;
 	unsigned int layers, warnings; /* to ask for, see below */
@@ -422,6 +423,7 @@ struct vgg_quantize_info {
 	unsigned int pairs;	/* of layers that equalisation changed, */
 	bool equalized;		/* and whether that was kept */
 	unsigned int corrected;	/* layers that keep corrected biases */
+	bool given;		/* scales, by the imported graph */
 };
 int vgg_quantize_report_info(const struct vgg_quantize_report *report,
 			     struct vgg_quantize_info *info);
@@ -443,6 +445,10 @@ struct vgg_quantize_layer {
 	/* int8 against fp32, as above: of this layer alone, from fp32's input
 	 * rounded to int8; and of all layers up to it. */
 	double cosine_alone, snr_alone, cosine, snr;
+	double clip_cost;	/* squared error of clipping by that of rounding, if
+				 * the range had all values */
+	unsigned int dead_proved; /* of the dead, those whose weights leave no other
+				 * way */
 };
 int vgg_quantize_report_layer(const struct vgg_quantize_report *report,
 			      unsigned int i, struct vgg_quantize_layer *layer);
@@ -451,8 +457,11 @@ int vgg_quantize_report_layer(const struct vgg_quantize_report *report,
  * What is likely to cost accuracy. Names:
  * SYNTHETIC_IMAGES, FEW_IMAGES (fewer than 32 different ones), ALIKE_IMAGES,
  * OUT_OF_DOMAIN (far from what mean and deviation of the preprocessing say),
- * DEAD_CHANNELS, SATURATION, UNEQUAL_CHANNELS (equalisation would help),
- * NO_GAIN (equalisation or bias correction made it worse and was taken back).
+ * DEAD_CHANNELS (by their weights, or on 1,000 different images), SATURATION
+ * (clip_cost above 2), UNEQUAL_CHANNELS (equalisation would help),
+ * NO_GAIN (equalisation or bias correction made it worse and was taken back),
+ * FAR_FROM_FP32 (the output's cosine is below 0.995, or its ratio below 20 dB),
+ * SCALES_GIVEN (by the imported graph: options of the quantisation had no effect).
  */
 struct vgg_quantize_warning {
 	size_t size;

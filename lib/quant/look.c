@@ -12,7 +12,11 @@
  * deviation of less than 0.4 or of more than 1.8 is far from any photograph: those
  * who have it are nearly blank, or black on white.
  *
- * That says nothing where mean and deviation are conventions (0 and 1, a half and a
+ * Some networks (Keras' VGG16 is one) subtract the mean and leave pixels in steps of
+ * 0..255: a deviation of 1/255 is a unit, not a statistic. There pixels are expected
+ * to deviate as photographs do, by a quarter of the way from black to white.
+ *
+ * All of that says nothing where mean and deviation are conventions (0 and 1, a half and a
  * half): no values between 0 and 1 deviate by 0.4 unless most are at the ends. There,
  * as everywhere, images are foreign that are nearly blank, or whose neighbouring
  * pixels have nothing to do with each other: no lens makes such.
@@ -33,7 +37,10 @@
 	4.0 /* steps of 0..255: what noise and compression make of one scene */
 #define BLANK 8.0
 #define NOISE 0.3
-#define STD_TOLD 0.4 /* below: the preprocessing's deviation is a statistic */
+/* From here to there the preprocessing's deviation is a statistic; below, a unit. */
+#define STD_LEAST 0.1
+#define STD_MOST 0.4
+#define STD_USUAL 0.25
 
 struct looking {
 	const struct vgg_preprocess *p;
@@ -212,21 +219,54 @@ bool vgg_look_alike(const struct vgg_look *l, char *what, size_t size)
 	return true;
 }
 
+static bool is_unit(const struct vgg_preprocess *p, int c)
+{
+	return p->std[c] < (float)STD_LEAST;
+}
+
 /* The preprocessing's mean and deviation are those of images. */
 static bool is_told(const struct vgg_preprocess *p)
 {
 	int c;
 
 	for (c = 0; c < p->channels; c++)
-		if (!(p->std[c] < (float)STD_TOLD) || !(p->mean[c] > 0))
+		if (!(p->std[c] < (float)STD_MOST) || !(p->mean[c] > 0) ||
+		    (is_unit(p, c) && fabsf(p->mean[c] - 0.5f) < 0.005f))
 			return false;
 	return true;
+}
+
+/* Mean and deviation of channel c, from black, 0, to white, 1: what they are, and
+ * what is expected. */
+struct pixels {
+	double mean, std, usual_mean, usual_std;
+};
+
+static struct pixels pixels_of(const struct vgg_look *l,
+			       const struct vgg_preprocess *p, int c)
+{
+	double mean = (double)p->mean[c], std = (double)p->std[c];
+
+	return (struct pixels){
+		.mean = l->mean[c] * std + mean,
+		.std = l->std[c] * std,
+		.usual_mean = mean,
+		.usual_std = is_unit(p, c) ? STD_USUAL : std,
+	};
+}
+
+static bool is_far(const struct pixels *x, unsigned int images)
+{
+	double most = 0.75 + 1.8 / sqrt(images);
+
+	return fabs(x->mean - x->usual_mean) > most * x->usual_std ||
+	       x->std < 0.4 * x->usual_std || x->std > 1.8 * x->usual_std;
 }
 
 bool vgg_look_foreign(const struct vgg_look *l, const struct vgg_preprocess *p,
 		      char *what, size_t size)
 {
-	double most = 0.75 + 1.8 / sqrt(l->images);
+	struct pixels x;
 	int c;
 
 	if (l->grey < BLANK) {
@@ -243,17 +283,18 @@ bool vgg_look_foreign(const struct vgg_look *l, const struct vgg_preprocess *p,
 			 l->neighbours);
 		return true;
 	}
-	for (c = 0; is_told(p) && c < l->channels; c++)
-		if (fabs(l->mean[c]) > most || l->std[c] < 0.4 ||
-		    l->std[c] > 1.8) {
-			snprintf(
-				what, size,
-				"the images are not like those that the "
-				"network's preprocessing is for: channel %d "
-				"has mean %.2f and deviation %.2f, where 0 and "
-				"1 are expected",
-				c, l->mean[c], l->std[c]);
-			return true;
-		}
+	for (c = 0; is_told(p) && c < l->channels; c++) {
+		x = pixels_of(l, p, c);
+		if (!is_far(&x, l->images))
+			continue;
+		snprintf(what, size,
+			 "the images are not like those that the network's "
+			 "preprocessing is for: channel %d has mean %.0f and "
+			 "deviation %.0f of 255 steps, where about %.0f and "
+			 "%.0f are expected",
+			 c, 255 * x.mean, 255 * x.std, 255 * x.usual_mean,
+			 255 * x.usual_std);
+		return true;
+	}
 	return false;
 }

@@ -91,8 +91,17 @@ static void look_at(struct vgg_deviation *d, const struct vgg_quant *q,
 	double hi = (127.5 - q->zero) * (double)q->scale;
 	int64_t i;
 
-	for (i = 0; i < n; i++)
-		d->clipped += (double)x[i] < lo || (double)x[i] > hi;
+	for (i = 0; i < n; i++) {
+		double v = (double)x[i], beyond = fmax(v - hi, lo - v);
+
+		d->nonzero += v != 0;
+		if (!(beyond > 0))
+			continue;
+		d->clipped++;
+		/* From the last level, half a step inside. */
+		beyond += (double)q->scale / 2;
+		d->clip_noise += beyond * beyond;
+	}
 	for (i = 0; i < n; i++) {
 		d->min = d->count + (uint64_t)i ? fminf(d->min, x[i]) : x[i];
 		d->max = d->count + (uint64_t)i ? fmaxf(d->max, x[i]) : x[i];

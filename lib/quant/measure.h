@@ -41,6 +41,8 @@ struct vgg_deviation {
 	/* fp32's tensor, rounded: as near as int8 with this scale can be. */
 	struct vgg_distance rounded;
 	uint64_t clipped, count; /* fp32's values beyond the range of int8 */
+	uint64_t nonzero;	 /* fp32's values other than 0 */
+	double clip_noise;	 /* sum of squares of how far beyond they are */
 	float min, max;		 /* fp32's values */
 	double *noise; /* per output channel, alone on the CPU; NULL: not asked
 			* for */

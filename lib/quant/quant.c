@@ -101,16 +101,17 @@ static int describe(struct quantisation *q)
 		[VGG_QUANTIZE_ENTROPY] = "least divergence",
 	};
 	const struct vgg_samples *s = &q->samples;
-	char percentile[32] = "", text[256];
+	char percentile[32] = "", text[256] = "given by the file";
 
 	if (q->o.method == VGG_QUANTIZE_PERCENTILE)
 		snprintf(percentile, sizeof(percentile), " %g",
 			 q->o.percentile);
-	snprintf(text, sizeof(text), "%u %simage%s, %s%s%s%s", s->count,
-		 s->set ? "" : "synthetic ", s->count == 1 ? "" : "s",
-		 methods[q->o.method], percentile,
-		 q->info.equalized ? ", equalised" : "",
-		 q->info.corrected ? ", biases corrected" : "");
+	if (!q->info.given)
+		snprintf(text, sizeof(text), "%u %simage%s, %s%s%s%s", s->count,
+			 s->set ? "" : "synthetic ", s->count == 1 ? "" : "s",
+			 methods[q->o.method], percentile,
+			 q->info.equalized ? ", equalised" : "",
+			 q->info.corrected ? ", biases corrected" : "");
 	free(q->model->calibration);
 	q->model->calibration = strdup(text);
 	return q->model->calibration ? 0 : vgg_fail_memory("a model");
@@ -167,21 +168,39 @@ static int run(struct quantisation *q)
 	return !err && q->o.report ? report(q) : err;
 }
 
-/* There is nothing to find out. */
-static int run_given(struct quantisation *q)
+static int report_unmeasured(struct quantisation *q)
 {
-	struct vgg_quantize_report *r;
-	int err = vgg_quantize_layers(q->model, NULL);
+	struct vgg_quantize_report *r = vgg_report_new();
+	int err;
 
-	if (err || !q->o.report)
-		return err;
-	r = vgg_report_new();
-	err = r ? vgg_report_fill_given(r, q->model) : -ENOMEM;
+	if (!r)
+		return -ENOMEM;
+	r->info = q->info;
+	err = vgg_report_fill_given(r, q->model);
 	if (err)
 		vgg_quantize_report_free(r);
 	else
 		*q->o.report = r;
 	return err;
+}
+
+/* There is nothing to find out, but what the given scales cost. What each tensor
+ * takes on is calibration's to tell; its ranges aren't used. */
+static int run_given(struct quantisation *q)
+{
+	int err = vgg_quantize_layers(q->model, NULL);
+
+	q->info.given = true;
+	if (!err)
+		err = describe(q);
+	if (err || !q->o.report)
+		return err;
+	if (!q->o.images)
+		return report_unmeasured(q);
+	err = prepare(q);
+	if (!err)
+		err = calibrate(q, &q->calibration);
+	return err ? err : report(q);
 }
 
 static int take_options(struct quantisation *q,

@@ -11,13 +11,19 @@
 #include <string.h>
 
 #include "plan/plan.h"
+#include "quant/dead.h"
 #include "quant/equalize.h"
 #include "quant/report.h"
 #include "util/error.h"
 
 /* A layer is worth a warning from so many on: */
 #define DEAD_SHARE (1.0 / 16) /* of its channels */
-#define CLIPPED_SHARE 0.01    /* of its values */
+#define CLIP_COST 2.0 /* times what rounding would cost without clipping */
+/* So many images show what a channel is for, if it is for anything. */
+#define MANY_IMAGES 1000
+/* The output is far from fp32: */
+#define FAR_COSINE 0.995
+#define FAR_SNR 20.0 /* dB */
 /* The median channel has 4 of 8 bits left. */
 #define UNEQUAL 16.0
 
@@ -113,19 +119,34 @@ static void describe(const struct vgg_model *m, unsigned int i,
 	};
 }
 
+/* Between extremes, a step is what they are apart by 255, and its square by 12 the
+ * mean square of what rounding takes. Zeros are exact. */
+static double cost_of_clipping(const struct vgg_quantize_layer *l,
+			       const struct vgg_deviation *d)
+{
+	double step = (fmax(l->max, 0) - fmin(l->min, 0)) / 255;
+	double rounding = (double)d->nonzero * step * step / 12;
+
+	return rounding > 0 ? d->clip_noise / rounding : 0;
+}
+
 static int fill_layer(const struct vgg_model *m, unsigned int i,
-		      const struct vgg_activation *a,
+		      const struct vgg_calibration *calibration,
 		      const struct vgg_deviation *d,
 		      struct vgg_quantize_layer *l)
 {
+	const struct vgg_activation *a = &calibration->tensors[i + 1];
+
 	describe(m, i, l);
-	l->min = (double)a->extremes.lo;
+	l->min = (double)a->extremes.lo + 0.0; /* never -0 */
 	l->max = (double)a->extremes.hi;
 	l->clipped = d->count ? (double)d->clipped / (double)d->count : 0;
+	l->clip_cost = cost_of_clipping(l, d);
 	l->cosine = vgg_distance_cosine(&d->all[VGG_WAY_CPU]);
 	l->cosine_alone = vgg_distance_cosine(&d->alone[VGG_WAY_CPU]);
 	l->snr = vgg_distance_snr(&d->all[VGG_WAY_CPU]);
 	l->snr_alone = vgg_distance_snr(&d->alone[VGG_WAY_CPU]);
+	l->dead_proved = vgg_dead_channels(&m->layers[i], a - 1);
 	return count_channels(a, l);
 }
 
@@ -167,27 +188,35 @@ static void warn_of_images(struct vgg_quantize_report *r,
 		     "%s", what);
 }
 
+/* What few images don't move may be moved by others, unless weights forbid it. */
 static void warn_of_dead(struct vgg_quantize_report *r)
 {
+	bool many = r->info.distinct >= MANY_IMAGES;
 	const struct vgg_quantize_layer *worst = NULL, *l;
-	unsigned int i, layers = 0;
+	unsigned int i, layers = 0, n, most = 0;
 
 	for (i = 0; i < r->info.layers; i++) {
 		l = &r->layers[i];
-		if (l->dead < DEAD_SHARE * l->channels || !l->dead)
+		n = many ? l->dead : l->dead_proved;
+		if (n < DEAD_SHARE * l->channels || !n)
 			continue;
 		layers++;
-		if (!worst || (double)l->dead / l->channels >
-				      (double)worst->dead / worst->channels)
-			worst = l;
+		if (worst &&
+		    (double)n / l->channels <= (double)most / worst->channels)
+			continue;
+		worst = l;
+		most = n;
 	}
 	if (worst)
 		warn(r, "DEAD_CHANNELS", worst->name,
-		     "take more images; if it stays, the network was trained "
-		     "badly or its weights were damaged",
-		     "%u of %u channels have the same value for all images "
-		     "(layers with many such: %u)",
-		     worst->dead, worst->channels, layers);
+		     "nothing for int8; a narrower layer would do the same, or "
+		     "training has something to gain here",
+		     "%u of %u channels %s (layers with many such: %u)", most,
+		     worst->channels,
+		     many ? "have the same value for all images" :
+			    "have weights with which they can't but have the "
+			    "same value always",
+		     layers);
 }
 
 static void warn_of_saturation(struct vgg_quantize_report *r)
@@ -197,18 +226,20 @@ static void warn_of_saturation(struct vgg_quantize_report *r)
 
 	for (i = 0; i < r->info.layers; i++) {
 		l = &r->layers[i];
-		if (l->clipped <= CLIPPED_SHARE)
+		if (l->clip_cost <= CLIP_COST)
 			continue;
 		layers++;
-		if (!worst || l->clipped > worst->clipped)
+		if (!worst || l->clip_cost > worst->clip_cost)
 			worst = l;
 	}
 	if (worst)
 		warn(r, "SATURATION", worst->name,
 		     "use another --method (minmax clips nothing)",
-		     "%.1f %% of the values are beyond the range of int8 (%g "
-		     "to %g; layers with many such: %u)",
-		     100 * worst->clipped, worst->lo, worst->hi, layers);
+		     "%.2g %% of the values are beyond the range of int8, %g "
+		     "to %g: an error %.2g times that of rounding to a range "
+		     "with all of them (layers with that: %u)",
+		     100 * worst->clipped, worst->lo, worst->hi,
+		     worst->clip_cost, layers);
 }
 
 static void warn_of_unequal(struct vgg_quantize_report *r,
@@ -265,6 +296,55 @@ static int list_images(struct vgg_quantize_report *r,
 	return 0;
 }
 
+static void warn_of_distance(struct vgg_quantize_report *r,
+			     const struct vgg_model *m)
+{
+	const struct vgg_quantize_info *i = &r->info;
+
+	if (i->images && (i->cosine < FAR_COSINE || i->snr < FAR_SNR))
+		warn(r, "FAR_FROM_FP32", m->name ? m->name : "",
+		     i->synthetic ?
+			     "name typical images with --calib" :
+			     "try more images, --equalize, --bias-correction "
+			     "or "
+			     "another --method; vggctl verify --layers tells "
+			     "which layer it comes from",
+		     "the output is far from fp32: cosine %.4f, SNR %.1f dB",
+		     i->cosine, i->snr);
+}
+
+/* What was asked for couldn't be done, and what else would be said of images and
+ * methods is about calibration. */
+static void warn_of_given(struct vgg_quantize_report *r,
+			  const struct vgg_model *m)
+{
+	warn(r, "SCALES_GIVEN", m->name ? m->name : "",
+	     "to quantise it anew, import the floating-point graph that it was "
+	     "made from",
+	     "quantised already: its scales are kept, and method, equalisation "
+	     "and bias correction change nothing; %s",
+	     r->info.images ? "int8 was compared with floating point that "
+			      "rounds where the file says so" :
+			      "int8 wasn't compared with fp32, as no images "
+			      "were named");
+}
+
+static void warn_of_all(struct vgg_quantize_report *r,
+			const struct vgg_samples *s,
+			const struct vgg_look *look)
+{
+	if (r->info.given) {
+		warn_of_given(r, s->model);
+	} else {
+		warn_of_images(r, s, look);
+		warn_of_dead(r);
+		warn_of_saturation(r);
+		warn_of_unequal(r, s->model);
+		warn_of_no_gain(r);
+	}
+	warn_of_distance(r, s->model);
+}
+
 int vgg_report_fill(struct vgg_quantize_report *r, struct vgg_samples *s,
 		    const struct vgg_calibration *c,
 		    const struct vgg_measure *measure)
@@ -281,8 +361,7 @@ int vgg_report_fill(struct vgg_quantize_report *r, struct vgg_samples *s,
 		err = vgg_look_at(s, &look);
 	for (i = 0; !err && i < m->integer_layers; i++)
 		if (!vgg_layer_is_free(&m->layers[i]))
-			err = fill_layer(m, i, &c->tensors[i + 1],
-					 vgg_measure_layer(measure, i),
+			err = fill_layer(m, i, c, vgg_measure_layer(measure, i),
 					 &r->layers[r->info.layers++]);
 	if (err)
 		return err;
@@ -291,11 +370,7 @@ int vgg_report_fill(struct vgg_quantize_report *r, struct vgg_samples *s,
 		       ->all[VGG_WAY_CPU];
 	r->info.cosine = vgg_distance_cosine(end);
 	r->info.snr = vgg_distance_snr(end);
-	warn_of_images(r, s, &look);
-	warn_of_dead(r);
-	warn_of_saturation(r);
-	warn_of_unequal(r, m);
-	warn_of_no_gain(r);
+	warn_of_all(r, s, &look);
 	return 0;
 }
 
@@ -308,6 +383,8 @@ int vgg_report_fill_given(struct vgg_quantize_report *r,
 	for (i = 0; !err && i < m->integer_layers; i++)
 		if (!vgg_layer_is_free(&m->layers[i]))
 			describe(m, i, &r->layers[r->info.layers++]);
+	if (!err)
+		warn_of_given(r, m);
 	return err;
 }
 

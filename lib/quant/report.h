@@ -7,7 +7,7 @@
 #include "quant/look.h"
 #include "quant/measure.h"
 
-#define VGG_WARNINGS_MAX 8
+#define VGG_WARNINGS_MAX 9
 
 struct vgg_quantize_report {
 	struct vgg_quantize_info info;
@@ -22,7 +22,7 @@ struct vgg_quantize_report *vgg_report_new(void);
 int vgg_report_fill(struct vgg_quantize_report *r, struct vgg_samples *s,
 		    const struct vgg_calibration *c,
 		    const struct vgg_measure *measure);
-/* Of a model whose scales were given: without samples. */
+/* Of a model whose scales were given, without samples: nothing is measured. */
 int vgg_report_fill_given(struct vgg_quantize_report *r,
 			  const struct vgg_model *m);
 

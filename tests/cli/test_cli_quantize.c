@@ -79,6 +79,7 @@ TEST_TIMEOUT(methods_keep_accuracy, 120)
 		"--method mse",
 		"--method minmax --equalize",
 		"--method percentile --percentile 99.9 --bias-correction",
+		"--method entropy",
 		"--method entropy --equalize --bias-correction",
 	};
 	char args[300];
@@ -108,6 +109,14 @@ TEST_TIMEOUT(methods_keep_accuracy, 120)
 					    l, "cosine_alone")) > 0.95);
 		}
 		EXPECT_FALSE(warned(doc, "FEW_IMAGES"));
+		EXPECT_FALSE(warned(doc, "DEAD_CHANNELS"));
+		EXPECT_FALSE(warned(doc, "FAR_FROM_FP32"));
+		/* One of 56 is more than 0.9 points. */
+		EXPECT_TRUE(warned(doc, "FEW_TEST_IMAGES"));
+		EXPECT_NEAR(number(doc, "accuracy", "drop_points") * 0.56,
+			    number(doc, "accuracy", "lost") -
+				    number(doc, "accuracy", "won"),
+			    1e-6);
 		EXPECT_FALSE(warned(doc, "OUT_OF_DOMAIN"));
 		json_decref(doc);
 		vggctl_ok("run -m @q.st @a.png");
@@ -165,6 +174,10 @@ TEST_TIMEOUT(a_drop_fails, 120)
 	EXPECT_STREQ("ACCURACY", json_string_value(at(doc, "error", "code")));
 	EXPECT_TRUE(json_is_null(json_object_get(doc, "output")));
 	EXPECT_TRUE(warned(doc, "SATURATION"));
+	EXPECT_TRUE(warned(doc, "FAR_FROM_FP32"));
+	/* Of any number, one is more than nothing. */
+	EXPECT_FALSE(warned(doc, "FEW_TEST_IMAGES"));
+	EXPECT_TRUE(number(doc, "accuracy", "lost") >= 3);
 	json_decref(doc);
 	EXPECT_FALSE(exists(in_tmp("bad.st")));
 	if (test_emulated())
@@ -172,6 +185,10 @@ TEST_TIMEOUT(a_drop_fails, 120)
 	r = vggctl(BAD "1");
 	EXPECT_EQ(1, r.status);
 	EXPECT_CONTAINS(r.err, "nothing was written [ACCURACY]\n  hint: ");
+	EXPECT_CONTAINS(r.err, " images became wrong, ");
+	EXPECT_CONTAINS(r.err, "one of 56 images is 1.79 points, more than "
+			       "--max-drop 1 [FEW_TEST_IMAGES]\n"
+			       "  hint: take 100 images or more ");
 	ran_free(&r);
 	doc = vggctl_json(BAD "100", 0);
 	EXPECT_NEAR(drop, number(doc, "accuracy", "drop_points"), 1e-9);
