@@ -191,7 +191,7 @@ static int by_value(const void *a, const void *b)
 /* Median: up to half of the neighbours may be such, too. */
 static double neighbours(const double *bin, int of)
 {
-	double near[2 * AROUND];
+	double near[2 * AROUND] = { 0 };
 	size_t n = 0;
 	int i;
 
