@@ -18,7 +18,7 @@ struct eval {
 	const char *data, *resume, *svg;
 	enum vgg_dataset_part part;
 	unsigned int limit;
-	bool both, confusion;
+	bool both, confusion, skip;
 
 	struct vgg_dataset *set;
 	enum vgg_classes how;
@@ -27,6 +27,8 @@ struct eval {
 	enum vgg_precision now;
 	struct eval_state *state;
 	size_t images;
+	struct eval_unreadable *unreadable;
+	size_t unreadables;
 	int failed; /* in the midst of it */
 	bool partial;
 };
@@ -39,7 +41,8 @@ enum {
 	KEY_SVG,
 	KEY_CONFUSION,
 	KEY_BOTH,
-	KEY_CLASSES
+	KEY_CLASSES,
+	KEY_SKIP
 };
 
 static const char *const part_names[] = { "test", "train", NULL };
@@ -57,6 +60,8 @@ static const struct argp_option options[] = {
 	{ "limit", KEY_LIMIT, "N", 0, "Only the first N images", 0 },
 	{ "resume", KEY_RESUME, "FILE", 0,
 	  "Keep answers there, and go on from those that are there", 0 },
+	{ "skip-unreadable", KEY_SKIP, NULL, 0,
+	  "Leave out images that can't be read, and name them", 0 },
 	{ "confusion", KEY_CONFUSION, NULL, 0,
 	  "Print which classes are taken for which", 0 },
 	{ "svg", KEY_SVG, "FILE.svg", 0, "The same as a picture", 0 },
@@ -100,6 +105,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case KEY_RESUME:
 		e->resume = arg;
 		return 0;
+	case KEY_SKIP:
+		e->skip = true;
+		return 0;
 	case KEY_CONFUSION:
 		e->confusion = true;
 		return 0;
@@ -140,12 +148,53 @@ static const struct argp argp = {
  */
 static struct eval_answer answer_of(const struct vgg_evaluated *image)
 {
-	struct eval_answer a = { image->class_, image->top[0].class_, false };
+	struct eval_answer a = { .class_ = image->class_,
+				 .unreadable = !image->result };
 	unsigned int i;
 
+	if (a.unreadable)
+		return a;
+	a.top1 = image->top[0].class_;
 	for (i = 0; i < image->count; i++)
 		a.in_top5 |= image->top[i].class_ == image->class_;
 	return a;
+}
+
+static struct eval_unreadable *unreadable_at(struct eval *e, size_t image)
+{
+	size_t i;
+
+	for (i = 0; i < e->unreadables; i++)
+		if (e->unreadable[i].image == image)
+			return &e->unreadable[i];
+	e->unreadable =
+		cli_alloc(e->unreadable, (i + 1) * sizeof(*e->unreadable));
+	e->unreadable[i] = (struct eval_unreadable){ .image = image };
+	e->unreadables++;
+	return &e->unreadable[i];
+}
+
+/* Told once, though each precision meets it. why NULL: an earlier run said it. */
+static void note_unreadable(struct eval *e, size_t image,
+			    const struct vgg_error *why)
+{
+	struct eval_unreadable *u = unreadable_at(e, image);
+
+	if (!why || u->error.name)
+		return;
+	u->error = *why;
+	cli_say(why);
+}
+
+/* The hash of the first output, which is kept; NULL of others. */
+static const char *first_sha(struct eval_answers *a,
+			     const struct vgg_evaluated *image)
+{
+	if (!image->result || *a->sha256)
+		return NULL;
+	memcpy(a->sha256, image->result->sha256, sizeof(a->sha256));
+	a->first = image->image;
+	return a->sha256;
 }
 
 static int keep_answer(void *ctx, const struct vgg_evaluated *image)
@@ -154,6 +203,8 @@ static int keep_answer(void *ctx, const struct vgg_evaluated *image)
 	struct eval_answers *a = &e->answers[e->now];
 	struct eval_answer answer = answer_of(image);
 
+	if (answer.unreadable)
+		note_unreadable(e, image->image, vgg_error_last());
 	/* Not what it takes to begin. */
 	if (a->count == a->resumed) {
 		a->begin = cli_now();
@@ -161,12 +212,10 @@ static int keep_answer(void *ctx, const struct vgg_evaluated *image)
 			 image->placement);
 	}
 	a->seconds = cli_now() - a->begin;
-	if (!image->image)
-		memcpy(a->sha256, image->result->sha256, sizeof(a->sha256));
 	a->answer[a->count++] = answer;
 	if (e->state)
 		e->failed = eval_state_add(e->state, e->now, image->image,
-					   &answer, image->result->sha256);
+					   &answer, first_sha(a, image));
 	return cli_progress(NULL, eval_phase[e->now], (unsigned int)a->count,
 			    (unsigned int)e->images) ||
 	       e->failed;
@@ -182,6 +231,7 @@ static int evaluate(struct eval *e, size_t first, size_t end,
 	o.first = first;
 	o.end = end;
 	o.classes = e->classes.of;
+	o.skip_unreadable = e->skip;
 	err = vgg_evaluate(e->cli->dev, e->cli->model, e->set, &o, fn, e);
 	cli_progress_clear();
 	return e->failed ? e->failed : err;
@@ -191,18 +241,20 @@ static int compare_sha(void *ctx, const struct vgg_evaluated *image)
 {
 	const struct eval *e = ctx;
 
-	return strcmp(e->answers[e->now].sha256, image->result->sha256);
+	return !image->result ||
+	       strcmp(e->answers[e->now].sha256, image->result->sha256);
 }
 
 /* Another network, other images, or another split of fp32's sums: then the first
  * image's output is another one. */
 static int check_resumed(struct eval *e)
 {
+	const struct eval_answers *a = &e->answers[e->now];
 	int err;
 
-	if (!e->answers[e->now].resumed)
+	if (!a->resumed || !*a->sha256)
 		return 0;
-	err = evaluate(e, 0, 1, compare_sha);
+	err = evaluate(e, a->first, a->first + 1, compare_sha);
 	if (err != -ECANCELED || stop_asked())
 		return err;
 	return cli_fail(VGG_ERROR_BAD_ARGUMENT, e->resume,
@@ -244,24 +296,37 @@ static int open_data(struct eval *e)
 
 /* Answers of an earlier run say what their images' classes were: files may have
  * been added since, or --classes was another one. */
-static int check_classes(struct eval *e)
+static int check_answer(struct eval *e, const struct eval_answer *a, size_t i)
 {
-	unsigned int class_ = 0;
+	unsigned int class_;
+	int err = vgg_dataset_class_of(e->set, i, &class_);
+
+	if (err)
+		return err;
+	if (a->class_ != e->classes.of[class_])
+		return cli_fail(VGG_ERROR_BAD_ARGUMENT, e->resume,
+				"name another file by --resume",
+				"it is of something else: image %zu was of "
+				"class %u there",
+				i, a->class_);
+	if (a->unreadable && !e->skip)
+		return cli_fail(VGG_ERROR_BAD_ARGUMENT, e->resume,
+				"say --skip-unreadable again, or name another "
+				"file by --resume",
+				"image %zu could not be read there", i);
+	if (a->unreadable)
+		note_unreadable(e, i, NULL);
+	return 0;
+}
+
+static int check_answers(struct eval *e)
+{
 	size_t i, k;
 	int err = 0;
 
 	for (k = 0; k < 2; k++)
-		for (i = 0; !err && i < e->answers[k].count; i++) {
-			err = vgg_dataset_class_of(e->set, i, &class_);
-			if (!err && e->answers[k].answer[i].class_ !=
-					    e->classes.of[class_])
-				err = cli_fail(
-					VGG_ERROR_BAD_ARGUMENT, e->resume,
-					"name another file by --resume",
-					"it is of something else: image %zu "
-					"was of class %u there",
-					i, e->answers[k].answer[i].class_);
-		}
+		for (i = 0; !err && i < e->answers[k].count; i++)
+			err = check_answer(e, &e->answers[k].answer[i], i);
 	return err;
 }
 
@@ -307,7 +372,7 @@ static int open_all(struct eval *e)
 		err = eval_state_open(e->resume, e->data, e->images,
 				      e->cli->model_info.classes, e->answers,
 				      &e->state);
-	return err ? err : check_classes(e);
+	return err ? err : check_answers(e);
 }
 
 static int run_all(struct eval *e)
@@ -390,6 +455,10 @@ static int eval_all(struct eval *e)
 				.confusion = e->confusion };
 	int err = run_all(e);
 
+	if (!err && e->unreadables == e->images)
+		err = cli_fail(VGG_ERROR_DATASET_FORMAT, e->data,
+			       "see the messages before this one",
+			       "not one of %zu images can be read", e->images);
 	if (err)
 		return cli_report_last(e->cli, err);
 	out.images = e->images;
@@ -398,6 +467,8 @@ static int eval_all(struct eval *e)
 	if (e->classes.warning.name)
 		out.warning = &e->classes.warning;
 	out.outputs = e->cli->model_info.classes;
+	out.unreadable = e->unreadable;
+	out.unreadables = e->unreadables;
 	return tell(e, &out);
 }
 
@@ -416,6 +487,7 @@ static int eval_main(struct cli *cli, int argc, char **argv)
 	free(e.answers[0].answer);
 	free(e.answers[1].answer);
 	free(e.classes.of);
+	free(e.unreadable);
 	vgg_dataset_free(e.set);
 	return status;
 }

@@ -10,6 +10,7 @@
 struct eval_answer {
 	unsigned int class_, top1; /* of the network */
 	bool in_top5;
+	bool unreadable; /* it says nothing of it */
 };
 
 /* The answers of one precision, in the order of the images. */
@@ -17,7 +18,8 @@ struct eval_answers {
 	bool wanted;
 	struct eval_answer *answer;
 	size_t count, resumed; /* of these, from an earlier run */
-	char sha256[65];       /* of the first image's output */
+	char sha256[65];       /* of the first readable image's output */
+	size_t first;	       /* that image */
 	double begin, seconds; /* from the first of the others to the last */
 	char placement[256];
 };
@@ -33,6 +35,7 @@ struct eval_state;
 int eval_state_open(const char *path, const char *data, size_t images,
 		    unsigned int outputs, struct eval_answers answers[2],
 		    struct eval_state **state);
+/* sha256: of the first readable image's output; NULL with others. */
 int eval_state_add(struct eval_state *s, enum vgg_precision precision, size_t i,
 		   const struct eval_answer *a, const char *sha256);
 /* Also what is in buffers. NULL is allowed. */

@@ -4,28 +4,39 @@
 
 #include "eval_score.h"
 
-static void score(struct eval_score *s, unsigned int outputs,
+static void count(struct eval_score *s, unsigned int outputs,
 		  const struct eval_answers *a)
 {
-	size_t i, right = 0, in5 = 0, fresh = a->count - a->resumed;
+	size_t i, right = 0, in5 = 0, n = (size_t)outputs * outputs;
 
-	s->there = a->wanted && a->count;
-	if (!s->there)
-		return;
-	s->matrix =
-		cli_alloc(NULL, (size_t)outputs * outputs * sizeof(*s->matrix));
-	for (i = 0; i < (size_t)outputs * outputs; i++)
+	s->matrix = cli_alloc(NULL, n * sizeof(*s->matrix));
+	for (i = 0; i < n; i++)
 		s->matrix[i] = 0;
 	for (i = 0; i < a->count; i++) {
 		const struct eval_answer *x = &a->answer[i];
 
-		s->matrix[x->top1 * outputs + x->class_]++;
+		if (x->unreadable)
+			continue;
+		s->matrix[(size_t)x->top1 * outputs + x->class_]++;
 		right += x->top1 == x->class_;
 		in5 += x->in_top5;
+		s->images++;
 	}
-	s->images = a->count;
-	s->top1 = (double)right / (double)a->count;
-	s->top5 = (double)in5 / (double)a->count;
+	if (!s->images)
+		return;
+	s->top1 = (double)right / (double)s->images;
+	s->top5 = (double)in5 / (double)s->images;
+}
+
+static void score(struct eval_score *s, unsigned int outputs,
+		  const struct eval_answers *a)
+{
+	size_t fresh = a->count - a->resumed;
+
+	if (!a->wanted)
+		return;
+	count(s, outputs, a);
+	s->there = s->images != 0;
 	s->rate = fresh > 1 && a->seconds > 0 ?
 			  (double)(fresh - 1) / a->seconds :
 			  0;

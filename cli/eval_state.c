@@ -9,7 +9,8 @@
 #include "eval.h"
 
 /* "int8 17 3 5 1 SHA256": image, its class, the answer, whether its class is among
- * the five. The hash only of image 0. */
+ * the five; the hash only of the first image that has an answer. "int8 17 3
+ * unreadable": it has none. */
 #define LINE_MAX_ 256
 #define FLUSH_EACH 64
 
@@ -36,20 +37,26 @@ static void head_of(char head[LINE_MAX_], const char *data, size_t images)
 static bool take(const char *line, size_t images, unsigned int outputs,
 		 struct eval_answers answers[2])
 {
-	unsigned int class_, top1, top5;
+	unsigned int class_, top1 = 0, top5 = 0;
 	struct eval_answers *a;
 	char precision[8], sha[65] = "";
 	size_t i;
 	int n = sscanf(line, "%7s %zu %u %u %u %64s", precision, &i, &class_,
 		       &top1, &top5, sha);
+	bool unreadable = n == 3 && strstr(line, " unreadable\n");
 
 	a = &answers[!strcmp(precision, "fp32")];
-	if (n < 5 || (n < 6 && !i) || i != a->count || i >= images ||
+	if ((n < 5 && !unreadable) || i != a->count || i >= images ||
 	    class_ >= outputs || top1 >= outputs)
 		return false;
-	if (!i)
+	if (!unreadable && !*a->sha256) {
+		if (n < 6)
+			return false;
 		memcpy(a->sha256, sha, sizeof(sha));
-	a->answer[a->count++] = (struct eval_answer){ class_, top1, top5 != 0 };
+		a->first = i;
+	}
+	a->answer[a->count++] =
+		(struct eval_answer){ class_, top1, top5 != 0, unreadable };
 	return true;
 }
 
@@ -123,10 +130,16 @@ int eval_state_open(const char *path, const char *data, size_t images,
 int eval_state_add(struct eval_state *s, enum vgg_precision precision, size_t i,
 		   const struct eval_answer *a, const char *sha256)
 {
-	int n = fprintf(s->file, "%s %zu %u %u %d%s%s\n",
-			precision_names[precision], i, a->class_, a->top1,
-			a->in_top5, i ? "" : " ", i ? "" : sha256);
+	const char *name = precision_names[precision];
+	int n;
 
+	if (a->unreadable)
+		n = fprintf(s->file, "%s %zu %u unreadable\n", name, i,
+			    a->class_);
+	else
+		n = fprintf(s->file, "%s %zu %u %u %d%s%s\n", name, i,
+			    a->class_, a->top1, a->in_top5, sha256 ? " " : "",
+			    sha256 ? sha256 : "");
 	if (n >= 0 && ++s->unflushed == FLUSH_EACH) {
 		s->unflushed = 0;
 		n = fflush(s->file);

@@ -115,18 +115,26 @@ struct eval_score {
 	bool there;
 	double top1, top5; /* shares */
 	double rate;	   /* images a second; 0: unknown */
-	size_t images;	   /* that it answered: all, unless interrupted */
+	size_t images;	   /* that it answered */
 	size_t resumed;	   /* answers of an earlier run */
 	const char *placement;
 	uint32_t *matrix; /* [said * outputs + true] */
 };
 
+/* An image without an answer. */
+struct eval_unreadable {
+	size_t image;
+	struct vgg_error error; /* name NULL: of an earlier run */
+};
+
 struct out_eval {
 	const char *data, *part;
 	size_t images;
-	unsigned int outputs;			    /* the network's classes */
-	bool by_name, confusion;		    /* print the matrix */
-	bool partial;				    /* interrupted */
+	unsigned int outputs;	 /* the network's classes */
+	bool by_name, confusion; /* print the matrix */
+	bool partial;		 /* interrupted */
+	const struct eval_unreadable *unreadable;
+	size_t unreadables;
 	const struct vgg_quantize_warning *warning; /* NULL: all is well */
 	struct eval_score score[2];		    /* by precision */
 	int shown; /* whose matrix is the one to show; -1: no answers at all */

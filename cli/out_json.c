@@ -625,6 +625,23 @@ static json_t *pack_score(const struct out_eval *e, const struct eval_score *s)
 			 "confusion", matrix);
 }
 
+static json_t *pack_unreadable(const struct out_eval *e)
+{
+	json_t *list = json_array();
+	size_t i;
+
+	for (i = 0; i < e->unreadables; i++) {
+		const struct eval_unreadable *u = &e->unreadable[i];
+
+		json_array_append_new(
+			list, json_pack("{s:o, s:o}", "image",
+					integer(u->image), "error",
+					u->error.name ? pack_error(&u->error) :
+							json_null()));
+	}
+	return list;
+}
+
 static void json_eval(const struct cli *cli, const struct out_eval *e)
 {
 	json_t *labels = json_array(), *doc;
@@ -640,6 +657,7 @@ static void json_eval(const struct cli *cli, const struct out_eval *e)
 			e->by_name ? "name" : "number", "labels", labels);
 	json_object_set_new(doc, "warnings", pack_warnings(NULL, &e->warning, 1));
 	json_object_set_new(doc, "partial", json_boolean(e->partial));
+	json_object_set_new(doc, "unreadable", pack_unreadable(e));
 	for (i = 0; i < 2; i++)
 		if (e->score[i].there)
 			json_object_set_new(doc, precision_names[i],

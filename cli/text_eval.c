@@ -259,6 +259,9 @@ static void put_head(const struct out_eval *e)
 	printf("%zu images of %s, %s part; classes by %s\n", e->images, data,
 	       e->part, e->by_name ? "name" : "number");
 	free(data);
+	if (e->unreadables)
+		printf("%zu of them can't be read and %s left out\n",
+		       e->unreadables, e->unreadables == 1 ? "is" : "are");
 	if (e->partial)
 		put_partial(e);
 }

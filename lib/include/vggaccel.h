@@ -680,14 +680,15 @@ struct vgg_top {
  * pipeline, in order. fn is called for each; what it returns other than 0 ends it
  * with INTERRUPTED. classes[c] is the class of the network that the data set's c
  * stands for; NULL: as by vgg_evaluate_classes(). An image that can't be read ends
- * it with that error; all before it have been told.
+ * it with that error; all before it have been told. With skip_unreadable it is told,
+ * too, without a result and with its error as the last one, and the next one follows.
  */
 struct vgg_evaluated {
 	size_t image;
 	unsigned int class_;	/* of the network; what the data set says */
 	struct vgg_top top[5];	/* what the network says; fewer classes: `count` */
 	unsigned int count;
-	const struct vgg_result *result;
+	const struct vgg_result *result; /* NULL: it can't be read */
 	const char *placement;	/* as of vgg_pipeline_placement() */
 };
 typedef int (*vgg_evaluate_fn)(void *ctx, const struct vgg_evaluated *image);
@@ -698,6 +699,7 @@ struct vgg_evaluate_options {
 	unsigned int in_flight;	/* as in vgg_pipeline_create() */
 	size_t first, end;
 	const unsigned int *classes;
+	bool skip_unreadable;
 };
 
 int vgg_evaluate(struct vgg_device *device, const struct vgg_model *model,

@@ -131,6 +131,7 @@ struct evaluation {
 	struct vgg_pipeline *pipeline;
 	unsigned int outputs; /* of the network */
 	size_t next, end, pulled;
+	bool unreadable; /* what failed was reading an image */
 	vgg_evaluate_fn fn;
 	void *ctx;
 };
@@ -140,12 +141,18 @@ static int push(struct evaluation *e)
 	struct vgg_image *image;
 	int err = vgg_dataset_read(e->d, e->next, &image, NULL);
 
+	e->unreadable = err != 0;
 	if (err)
 		return err;
 	err = vgg_pipeline_push_image(e->pipeline, image);
 	vgg_image_free(image);
 	e->next += !err;
 	return err;
+}
+
+static int stopped(void)
+{
+	return vgg_fail(INTERRUPTED, NULL, NULL, "evaluation was stopped");
 }
 
 static int tell(struct evaluation *e, const struct vgg_result *r,
@@ -161,8 +168,7 @@ static int tell(struct evaluation *e, const struct vgg_result *r,
 	image.count = e->outputs < 5 ? e->outputs : 5;
 	err = vgg_result_top(s, r, image.top, image.count);
 	if (!err && e->fn(e->ctx, &image))
-		err = vgg_fail(INTERRUPTED, NULL, NULL,
-			       "evaluation was stopped");
+		err = stopped();
 	return err;
 }
 
@@ -180,24 +186,70 @@ static int pull(struct evaluation *e)
 	return err;
 }
 
-/* What was pushed before something went wrong is still told. */
+static void fail_again(const struct vgg_error *e)
+{
+	vgg_fail_(e->code, e->where, e->next_step, "%s", e->what);
+}
+
+/* What was pushed before something went wrong is still told, and that is the last
+ * error all the same. */
+static int drain(struct evaluation *e, int err)
+{
+	struct vgg_error first = *vgg_error_last();
+	int late = 0;
+
+	while (!late && first.code != VGG_ERROR_INTERRUPTED &&
+	       vgg_pipeline_in_flight(e->pipeline))
+		late = pull(e);
+	if (late && vgg_error_last()->code == VGG_ERROR_INTERRUPTED)
+		return late;
+	e->unreadable &= !late; /* that alone went wrong */
+	fail_again(&first);
+	return err;
+}
+
+static bool is_of_image(enum vgg_error_code code)
+{
+	return code == VGG_ERROR_NO_FILE || code == VGG_ERROR_FILE_IO ||
+	       code == VGG_ERROR_IMAGE_FORMAT ||
+	       code == VGG_ERROR_IMAGE_UNSUPPORTED ||
+	       code == VGG_ERROR_IMAGE_SIZE;
+}
+
+/* Nothing is in flight, so it is told in its turn. That costs a moment in which
+ * processors wait, but for few images: else the data set isn't worth much. */
+static int skip(struct evaluation *e, int err)
+{
+	struct vgg_evaluated image = { .image = e->pulled };
+	struct vgg_error why = *vgg_error_last();
+	unsigned int class_;
+
+	if (!e->o->skip_unreadable || !e->unreadable || !is_of_image(why.code))
+		return err;
+	err = vgg_dataset_class_of(e->d, e->pulled, &class_);
+	if (err)
+		return err;
+	image.class_ = e->classes[class_];
+	image.placement = vgg_pipeline_placement(e->pipeline);
+	fail_again(&why);
+	e->next = ++e->pulled;
+	return e->fn(e->ctx, &image) ? stopped() : 0;
+}
+
 static int run(struct evaluation *e)
 {
-	struct vgg_error first;
-	int err = 0, late = 0;
+	int err = 0;
 
 	while (!err && e->pulled < e->end) {
 		bool more = e->next < e->end && vgg_pipeline_room(e->pipeline);
 
+		e->unreadable = false;
 		err = more ? push(e) : pull(e);
+		if (err)
+			err = drain(e, err);
+		if (err)
+			err = skip(e, err);
 	}
-	if (!err)
-		return 0;
-	first = *vgg_error_last();
-	while (!late && first.code != VGG_ERROR_INTERRUPTED &&
-	       vgg_pipeline_in_flight(e->pipeline))
-		late = pull(e);
-	vgg_fail_(first.code, first.where, first.next_step, "%s", first.what);
 	return err;
 }
 

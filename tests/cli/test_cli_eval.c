@@ -574,6 +574,95 @@ TEST(interrupted)
 }
 
 /*
+ * Images that can't be read.
+ */
+/* Of four classes, 5 images each; the first and the eighth are none. */
+static void draw_folder(const char *name)
+{
+	char path[64], args[700];
+	unsigned int i;
+
+	ASSERT_EQ(0, mkdir(in_tmp(name), 0777));
+	for (i = 0; i < 20; i++) {
+		const char *class_ = shapes_class_name((int)(i / 5));
+
+		snprintf(path, sizeof(path), "%.20s/%.20s", name, class_);
+		mkdir(in_tmp(path), 0777);
+		snprintf(path, sizeof(path), "%.20s/%.20s/%02u.png", name,
+			 class_, i % 5);
+		if (i % 7)
+			draw_png(path, 32, 32, (int)i % 5);
+		else
+			write_text(path, i ? "GIF89a" : "");
+	}
+	snprintf(args, sizeof(args), "eval --device cpu --data %s",
+		 in_tmp(name));
+	expect_refused(args, "[IMAGE_", "hint:");
+}
+
+static json_t *eval_folder(const char *name, const char *more, int status)
+{
+	char args[900];
+
+	snprintf(args, sizeof(args), "eval --json --device cpu --data %s %s",
+		 in_tmp(name), more);
+	return vggctl_json(args, status);
+}
+
+static void expect_skipped(json_t *doc, bool named)
+{
+	json_t *list = json_object_get(doc, "unreadable"), *one;
+	int seen = 0;
+	size_t i;
+
+	EXPECT_EQ(3, (int)json_array_size(list));
+	json_array_foreach(list, i, one)
+	{
+		seen += (int)json_integer_value(json_object_get(one, "image"));
+		EXPECT_EQ(named, json_is_object(json_object_get(one, "error")));
+	}
+	EXPECT_EQ(17, score(doc, "int8", "images"));
+	EXPECT_EQ(17, score(doc, "fp32", "images"));
+	EXPECT_TRUE(seen > 0);
+	json_decref(doc);
+}
+
+TEST(skips_what_is_unreadable)
+{
+	char args[900], *state;
+	struct ran r;
+
+	draw_folder("gaps");
+	snprintf(args, sizeof(args),
+		 "eval --device cpu --skip-unreadable --data %s",
+		 in_tmp("gaps"));
+	r = vggctl(args);
+	EXPECT_EQ(0, r.status);
+	EXPECT_CONTAINS(r.out, "3 of them can't be read and are left out");
+	EXPECT_CONTAINS(r.err, "00.png: the file is empty [IMAGE_FORMAT]");
+	EXPECT_CONTAINS(r.err, "is a GIF image [IMAGE_UNSUPPORTED]");
+	ran_free(&r);
+	expect_skipped(eval_folder("gaps", "--skip-unreadable", 0), true);
+	/* Kept, too; and the first answer isn't of the first image. */
+	expect_skipped(
+		eval_folder("gaps", "--skip-unreadable --resume @gap", 0),
+		true);
+	state = slurp(in_tmp("gap"));
+	EXPECT_CONTAINS(state, " unreadable\nint8 1 ");
+	free(state);
+	cut_lines(in_tmp("gap"), 12);
+	expect_skipped(
+		eval_folder("gaps", "--skip-unreadable --resume @gap", 0),
+		true);
+	expect_skipped(
+		eval_folder("gaps", "--skip-unreadable --resume @gap", 0),
+		false);
+	json_decref(eval_folder("gaps", "--resume @gap", 1));
+	/* None at all is no result. */
+	json_decref(eval_folder("gaps", "--skip-unreadable --limit 1", 1));
+}
+
+/*
  * The progress line.
  */
 /* What vggctl writes to a terminal of so many columns. */
