@@ -170,7 +170,8 @@ struct file_list {
 	unsigned int count, room;
 };
 int files_add(struct file_list *list, const char *path);
-/* The images of a folder, sorted; or the path itself if it's no folder. */
+/* The images of a folder, sorted; of its subfolders, one for each class, if it has
+ * none itself; or the path itself if it's no folder. */
 int files_expand(struct file_list *list, const char *path);
 void files_free(struct file_list *list);
 

@@ -52,29 +52,79 @@ static int by_name(const struct dirent **a, const struct dirent **b)
 	return strcmp((*a)->d_name, (*b)->d_name);
 }
 
-int files_expand(struct file_list *list, const char *path)
+static int is_folder(const char *path)
+{
+	struct stat st;
+
+	return !stat(path, &st) && S_ISDIR(st.st_mode);
+}
+
+static int is_visible(const struct dirent *entry)
+{
+	return entry->d_name[0] != '.';
+}
+
+static int scan(const char *path, struct dirent ***entries,
+		int (*wanted)(const struct dirent *))
+{
+	int n = scandir(path, entries, wanted, by_name);
+
+	return n >= 0 ? n :
+			cli_fail(VGG_ERROR_NO_FILE, path,
+				 "check the permissions of the folder",
+				 "cannot be read: %s", strerror(errno));
+}
+
+static int add_images(struct file_list *list, const char *path)
 {
 	struct dirent **entries;
-	struct stat st;
-	int n, i;
+	int n = scan(path, &entries, is_image), i;
 
-	/* What doesn't exist is the library's to report. */
-	if (stat(path, &st) || !S_ISDIR(st.st_mode))
-		return files_add(list, path);
-	n = scandir(path, &entries, is_image, by_name);
 	if (n < 0)
-		return cli_fail(VGG_ERROR_NO_FILE, path,
-				"check the permissions of the folder",
-				"cannot be read: %s", strerror(errno));
+		return n;
 	for (i = 0; i < n; i++) {
 		add(list, join(path, entries[i]->d_name));
 		free(entries[i]);
 	}
 	free(entries);
-	return n ? 0 :
-		   cli_fail(VGG_ERROR_NO_FILE, path,
-			    "name files, or a folder that has some",
-			    "the folder has no JPEG or PNG images");
+	return 0;
+}
+
+static int add_subfolders(struct file_list *list, const char *path)
+{
+	struct dirent **entries;
+	int n = scan(path, &entries, is_visible), err = 0, i;
+
+	if (n < 0)
+		return n;
+	for (i = 0; i < n; i++) {
+		char *sub = join(path, entries[i]->d_name);
+
+		if (!err && is_folder(sub))
+			err = add_images(list, sub);
+		free(sub);
+		free(entries[i]);
+	}
+	free(entries);
+	return err;
+}
+
+int files_expand(struct file_list *list, const char *path)
+{
+	unsigned int before = list->count;
+	int err;
+
+	/* What doesn't exist is the library's to report. */
+	if (!is_folder(path))
+		return files_add(list, path);
+	err = add_images(list, path);
+	if (!err && list->count == before)
+		err = add_subfolders(list, path);
+	if (err || list->count != before)
+		return err;
+	return cli_fail(VGG_ERROR_NO_FILE, path,
+			"name files, or a folder that has some",
+			"the folder has no JPEG or PNG images");
 }
 
 void files_free(struct file_list *list)

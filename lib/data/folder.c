@@ -19,6 +19,8 @@ struct file {
 struct folder {
 	struct vgg_dataset base;
 	struct file *files;
+	bool found;
+	char parts[200]; /* subfolders with classes, "train or val" */
 };
 
 static int folder_read(const struct vgg_dataset *d, size_t i,
@@ -135,6 +137,51 @@ static int add_flat(struct folder *f, const char *path, const char *name)
 	return is_image(name) ? add_file(f, path, 0) : 0;
 }
 
+/*
+ * Parts: folders of folders of classes, as ImageNet's train and val. Which of them
+ * is meant is not to be guessed.
+ */
+static int see_image(struct folder *f, const char *path, const char *name)
+{
+	(void)path;
+	f->found |= is_image(name);
+	return 0;
+}
+
+static int see_class(struct folder *f, const char *path, const char *name)
+{
+	(void)name;
+	return f->found || !is_folder(path) ? 0 : walk(f, path, see_image);
+}
+
+static int see_part(struct folder *f, const char *path, const char *name)
+{
+	size_t n = strlen(f->parts);
+	int err;
+
+	(void)name;
+	if (!is_folder(path))
+		return 0;
+	f->found = false;
+	err = walk(f, path, see_class);
+	if (f->found)
+		snprintf(f->parts + n, sizeof(f->parts) - n, "%s%s",
+			 n ? " or " : "", path);
+	return err;
+}
+
+static int look_for_parts(struct folder *f, const char *path)
+{
+	int err = walk(f, path, see_part);
+	char next[240];
+
+	if (err || !*f->parts)
+		return err;
+	snprintf(next, sizeof(next), "name %s", f->parts);
+	return vgg_fail(DATASET_FORMAT, path, next,
+			"there are no images in its subfolders, but in theirs");
+}
+
 int vgg_folder_open(const char *path, struct vgg_dataset **d)
 {
 	struct folder *f = calloc(1, sizeof(*f));
@@ -148,5 +195,6 @@ int vgg_folder_open(const char *path, struct vgg_dataset **d)
 	if (err || f->base.count)
 		return err;
 	vgg_dataset_drop_classes(&f->base);
-	return walk(f, path, add_flat);
+	err = walk(f, path, add_flat);
+	return err || f->base.count ? err : look_for_parts(f, path);
 }

@@ -301,4 +301,25 @@ TEST_TIMEOUT(networks_of_all_kinds, 60)
 	}
 }
 
+/* A folder with a subfolder for each class, as eval and --calib take it. */
+TEST(subfolders)
+{
+	json_t *doc;
+
+	make_files();
+	ASSERT_EQ(0, mkdir(in_tmp("classes"), 0777));
+	ASSERT_EQ(0, mkdir(in_tmp("classes/b"), 0777));
+	ASSERT_EQ(0, mkdir(in_tmp("classes/a"), 0777));
+	ASSERT_EQ(0, mkdir(in_tmp("classes/.git"), 0777));
+	draw_png("classes/b/1.png", 32, 32, 1);
+	draw_png("classes/a/2.png", 32, 32, 2);
+	draw_png("classes/.git/3.png", 32, 32, 3);
+	doc = vggctl_json("verify --layers --json -m @mini.st @classes", 0);
+	EXPECT_EQ(2, (int)json_integer_value(json_object_get(doc, "inputs")));
+	json_decref(doc);
+	doc = vggctl_json("run --json -m @mini.st @classes", 0);
+	EXPECT_EQ(2, (int)json_array_size(json_object_get(doc, "results")));
+	json_decref(doc);
+}
+
 TEST_HARNESS_MAIN

@@ -202,6 +202,27 @@ TEST(folders)
 	vgg_dataset_free(d);
 }
 
+/* As ImageNet's: which part is meant must be said. */
+TEST(folders_of_parts)
+{
+	struct vgg_dataset *d;
+
+	enter("parts");
+	ASSERT_EQ(0, mkdir(in_dir("train"), 0777));
+	ASSERT_EQ(0, mkdir(in_dir("train/ape"), 0777));
+	ASSERT_EQ(0, mkdir(in_dir("val"), 0777));
+	ASSERT_EQ(0, mkdir(in_dir("val/ape"), 0777));
+	EXPECT_NE(0, vgg_dataset_open(folder, VGG_DATASET_TEST, &d));
+	EXPECT_CONTAINS(vgg_error_last()->what, "there are no images");
+	EXPECT_TRUE(!strstr(vgg_error_last()->next_step, "/val"));
+	copy_sample("star.jpg", "train/ape/1.jpg");
+	copy_sample("ring.png", "val/ape/2.png");
+	EXPECT_NE(0, vgg_dataset_open(folder, VGG_DATASET_TEST, &d));
+	EXPECT_CONTAINS(vgg_error_last()->what, "but in theirs");
+	EXPECT_CONTAINS(vgg_error_last()->next_step, "/parts/train or ");
+	EXPECT_CONTAINS(vgg_error_last()->next_step, "/parts/val");
+}
+
 static void expect_refused(const char *format, enum vgg_dataset_part part,
 			   const char *name, const char *where)
 {
