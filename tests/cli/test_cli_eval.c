@@ -511,6 +511,8 @@ static struct ran interrupt(const char *args, int number, const char *answers)
 
 	ASSERT_TRUE(pid >= 0);
 	if (!pid) {
+		/* In the background a shell has it ignored, and so it stays. */
+		signal(SIGINT, SIG_DFL);
 		redirect(STDERR_FILENO, in_tmp("stderr"));
 		redirect(STDOUT_FILENO, in_tmp("stdout"));
 		exec_vggctl(args);
