@@ -34,6 +34,7 @@ enum {
 	KEY_RANDOM,
 	KEY_LIST,
 	KEY_SIZE,
+	KEY_EPSILON,
 };
 
 static const char *const interpolations[] = { "bilinear", "bicubic", NULL };
@@ -55,6 +56,10 @@ static const struct argp_option options[] = {
 	{ "labels", KEY_LABELS, "FILE", 0,
 	  "Names of the classes, one a line; "
 	  "default: ImageNet's, if there are 1000 classes",
+	  0 },
+	{ "epsilon", KEY_EPSILON, "E", 0,
+	  "BatchNorm's epsilon, for files of weights that don't say it; "
+	  "default: PyTorch's, 1e-5, or Keras', 1e-3",
 	  0 },
 	OPTION_THREADS,
 	OPTIONS_QUANTIZE(1),
@@ -163,6 +168,21 @@ static bool parse_quantize(int key, char *arg, struct argp_state *state)
 	}
 }
 
+static double arg_epsilon(struct argp_state *state, const char *text)
+{
+	char *end;
+	double e = strtod(text, &end);
+
+	/* Spaces and names such as "nan" are no numbers here. */
+	if (!*text || !strchr(".0123456789", *text) || *end || !(e > 0) ||
+	    e > 1)
+		arg_fail(state,
+			 "--epsilon takes a number above 0, 1 at most, not "
+			 "'%s'",
+			 text);
+	return e;
+}
+
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
 	struct import *m = state->input;
@@ -186,6 +206,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case KEY_NAME:
 		m->o.name = arg;
+		return 0;
+	case KEY_EPSILON:
+		m->o.epsilon = arg_epsilon(state, arg);
 		return 0;
 	case ARGP_KEY_ARG:
 		if (m->source)

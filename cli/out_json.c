@@ -366,6 +366,10 @@ static void json_import(const struct cli *cli, const struct out_import *m)
 							text(l->name), "reason",
 							text(l->cpu_reason)));
 	}
+	json_object_set_new(model, "assumed",
+			    *cli->model_info.assumed ?
+				    text(cli->model_info.assumed) :
+				    json_null());
 	json_object_set_new(model, "layers", layers);
 	print(json_pack("{s:o, s:{s:o, s:o}, s:o, s:o}", "model", model,
 			"output", "file", text(m->file), "bytes",

@@ -487,6 +487,8 @@ static void text_import(const struct cli *cli, const struct out_import *m)
 	print_written(m->file, m->bytes, m->seconds);
 	print_network(&cli->model_info);
 	print_work(&cli->model_info);
+	if (*cli->model_info.assumed)
+		text_pair("assumed", "%s", cli->model_info.assumed);
 	print_preprocess(&cli->model_info);
 	print_refused(cli, m->layers);
 }

@@ -350,6 +350,8 @@ struct vgg_import_options {
 	void *progress_ctx;
 	int input_size;		/* of an ONNX file: height and width of its input,
 				 * in place of what it says; 0: what it says */
+	double epsilon;		/* of BatchNorm, for files of weights that don't say
+				 * it; 0: PyTorch's default, or Keras' */
 };
 
 /* An ONNX file, or one of weights only (safetensors, torch.save()'s .pth, Keras'
@@ -498,6 +500,8 @@ struct vgg_model_info {
 	uint64_t input_count;	/* elements of the input, whatever its rank */
 	float in_scale;		/* of the int8 input; 0 without int8 */
 	int in_zero;
+	const char *assumed;	/* by import, of what a file of weights doesn't say:
+				 * order of the layers, BatchNorm's epsilon; else "" */
 };
 int vgg_model_info(const struct vgg_model *model, struct vgg_model_info *info);
 /* Never NULL for class < classes. */

@@ -246,6 +246,7 @@ int vgg_arch_plan(const char *name, int input, int classes,
 	if (!arch)
 		return fail_unknown(name);
 	plan->arch = arch;
+	plan->name = arch->name;
 	plan->count = 0;
 	plan->input = input ? input : arch->input;
 	plan->classes = classes ? classes : arch->classes;
@@ -280,6 +281,17 @@ int vgg_arch_input_for(const char *name, int side)
 			    plan.side == side)
 				return size;
 	return 0;
+}
+
+const char *vgg_plan_norm_order(const struct vgg_arch_plan *plan)
+{
+	static const char *const orders[] = {
+		[NORM_NONE] = NULL,
+		[NORM_BEFORE_RELU] = "conv, bn, relu",
+		[NORM_AFTER_RELU] = "conv, relu, bn",
+	};
+
+	return orders[plan->arch->norm];
 }
 
 int vgg_plan_channels(const struct vgg_arch_plan *plan)

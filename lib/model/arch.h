@@ -35,6 +35,7 @@ struct vgg_arch_step {
 
 struct vgg_arch_plan {
 	const struct vgg_arch *arch;
+	const char *name;
 	int input; /* height and width */
 	int side;  /* height and width behind the last feature */
 	int classes;
@@ -52,6 +53,8 @@ int vgg_arch_input_for(const char *name, int side);
 /* False for an architecture whose tensors another one has, too: it is never
  * concluded from a file, only taken if named. */
 bool vgg_arch_guessable(const char *name);
+/* "conv, relu, bn": where the BatchNorms are; NULL if there are none. */
+const char *vgg_plan_norm_order(const struct vgg_arch_plan *plan);
 /* Channels of the last feature. */
 int vgg_plan_channels(const struct vgg_arch_plan *plan);
 /* Appends the plan's layers, weights zeroed, to an empty model and sets its

@@ -208,6 +208,7 @@ void vgg_model_free(struct vgg_model *m)
 	free(m->arch);
 	free(m->source);
 	free(m->calibration);
+	free(m->assumed);
 	vgg_file_close(&m->file);
 	free(m);
 }

@@ -146,6 +146,8 @@ struct vgg_layer {
 
 struct vgg_model {
 	char *name, *arch, *source, *calibration; /* owned, may be NULL */
+	char *assumed;	/* of a file of weights only; owned, may be NULL */
+	double epsilon; /* for importers: BatchNorm's, if it was given */
 	struct vgg_shape input;		/* N, C, H, W, or other ranks */
 	struct vgg_quant in_q;		/* of the input */
 	struct vgg_layer *layers;

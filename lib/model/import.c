@@ -34,6 +34,10 @@ static int random_model(struct vgg_model *m, const struct vgg_import_options *o)
 		return vgg_fail(BAD_ARGUMENT, "import",
 				"name one, e.g. --arch vgg16",
 				"random weights need an architecture");
+	if (o->epsilon)
+		return vgg_fail(BAD_ARGUMENT, "import", "leave it out",
+				"an epsilon for random weights, which have "
+				"PyTorch's");
 	if (o->input_size)
 		return vgg_fail(BAD_ARGUMENT, "import", "leave it out",
 				"an input size for an architecture, which "
@@ -80,6 +84,7 @@ static int read_source(struct vgg_model *m, const char *path,
 	bool compiled;
 	int err = vgg_file_open(&m->file, path);
 
+	m->epsilon = o->epsilon;
 	/* The name only: where a file lay says nothing on another machine. */
 	if (!err)
 		err = set_text(&m->source, base_name(path));
@@ -104,6 +109,10 @@ static int read_source(struct vgg_model *m, const char *path,
 		return vgg_fail(BAD_ARGUMENT, path, "leave out --arch",
 				"no file of weights only; others say "
 				"themselves what their architecture is");
+	if (!vgg_st_probe(&m->file) && o->epsilon)
+		return vgg_fail(BAD_ARGUMENT, path, "leave it out",
+				"an epsilon for no file of weights only; "
+				"others say it themselves");
 	if (!vgg_st_probe(&m->file))
 		return read_onnx(m, path, o->input_size);
 	err = already_compiled(m, path, &compiled);

@@ -49,6 +49,7 @@ int vgg_model_info(const struct vgg_model *m, struct vgg_model_info *info)
 		.arch = m->arch ? m->arch : "",
 		.source = m->source ? m->source : "",
 		.calibration = m->calibration ? m->calibration : "",
+		.assumed = m->assumed ? m->assumed : "",
 		.classes = (unsigned int)vgg_shape_count(vgg_model_output(m)),
 		.layers = m->count,
 		.input_count = (uint64_t)vgg_shape_count(&m->input),

@@ -2,7 +2,6 @@
 /* See keras.h. */
 #include <dlfcn.h>
 #include <errno.h>
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,9 +9,8 @@
 #include "model/keras.h"
 #include "util/error.h"
 
-#define EPSILON 1e-3 /* Keras' default */
 #define PLUGIN_PATH "vggaccel/" VGG_HDF5_PLUGIN
-#define CONFIG_DEPTH 64
+#define EPSILON 1e-3 /* Keras' default */
 
 /* The reader, a shared object beside the library. */
 
@@ -71,75 +69,6 @@ static int load_plugin(const char *file, struct plugin *plugin)
 	*(void **)&plugin->free = dlsym(object, VGG_HDF5_FREE_NAME);
 	if (!abi || *abi != VGG_HDF5_ABI || !plugin->read || !plugin->free)
 		return fail_plugin(file, "it is of another version");
-	return 0;
-}
-
-/* The network's description, if there is one. */
-
-struct config {
-	bool known; /* epsilon is of the file */
-	bool mixed; /* not all BatchNorms have the same */
-	bool channels_first;
-	double epsilon;
-};
-
-static void read_layer(struct config *c, const json_t *class,
-		       const json_t *options)
-{
-	const char *name = json_string_value(class);
-	const char *format =
-		json_string_value(json_object_get(options, "data_format"));
-	const json_t *epsilon = json_object_get(options, "epsilon");
-
-	if (format && !strcmp(format, "channels_first"))
-		c->channels_first = true;
-	/* BatchNormalizationV1, ...V2 as well */
-	if (!name || strncmp(name, "BatchNormalization", 18) ||
-	    !json_is_number(epsilon))
-		return;
-	c->mixed |= c->known && c->epsilon != json_number_value(epsilon);
-	c->epsilon = json_number_value(epsilon);
-	c->known = true;
-}
-
-/* Layers are somewhere in it: networks may hold networks. */
-static void walk(struct config *c, const json_t *at, int depth)
-{
-	const json_t *item;
-	const char *key;
-	size_t i;
-
-	if (depth > CONFIG_DEPTH)
-		return;
-	if (json_is_object(at))
-		read_layer(c, json_object_get(at, "class_name"),
-			   json_object_get(at, "config"));
-	json_array_foreach(at, i, item) walk(c, item, depth + 1);
-	json_object_foreach((json_t *)at, key, item) walk(c, item, depth + 1);
-}
-
-static int read_config(struct vgg_keras *k)
-{
-	struct config c = { .epsilon = EPSILON };
-	json_error_t error;
-	json_t *root;
-
-	if (k->weights.config) {
-		root = json_loads(k->weights.config, 0, &error);
-		if (!root)
-			return vgg_fail(MODEL_FORMAT, k->all.path,
-					"get the file again",
-					"its model_config is no sound JSON: %s",
-					error.text);
-		walk(&c, root, 0);
-		json_decref(root);
-	}
-	if (c.mixed || !(c.epsilon > 0))
-		return vgg_fail(MODEL_UNSUPPORTED, k->all.path,
-				"train it with one epsilon",
-				"BatchNorms have several epsilons, or none");
-	k->all.epsilon = c.epsilon;
-	k->all.channels_last = !c.channels_first;
 	return 0;
 }
 
@@ -300,6 +229,26 @@ bool vgg_keras_probe(const struct vgg_file *file)
 	return file->size >= 8 && !memcmp(file->data, "\x89HDF\r\n\x1a\n", 8);
 }
 
+/* What the file has no description for is as Keras has it by default. */
+static int read_config(struct vgg_keras *k)
+{
+	struct vgg_keras_config *c = &k->config;
+	int err = vgg_keras_config_read(c, k->all.path, k->weights.config);
+
+	k->all.described = c->root;
+	k->all.channels_last = c->flat_by_row;
+	k->all.epsilon = c->epsilon ? c->epsilon : EPSILON;
+	k->all.epsilon_from = c->epsilon ? VGG_EPSILON_FILE : VGG_EPSILON_KERAS;
+	return err;
+}
+
+static int accept(struct vgg_tensors *set, const struct vgg_arch_plan *plan)
+{
+	struct vgg_keras *k = (struct vgg_keras *)set;
+
+	return vgg_keras_config_check(&k->config, set->path, plan);
+}
+
 int vgg_keras_set(struct vgg_keras *k, const char *path,
 		  const struct vgg_hdf5_weights *weights)
 {
@@ -307,6 +256,7 @@ int vgg_keras_set(struct vgg_keras *k, const char *path,
 
 	*k = (struct vgg_keras){ .all.path = path, .weights = *weights };
 	k->all.by_kind = k->all.ordered = true;
+	k->all.accept = accept;
 	k->names = calloc(weights->count + 1, sizeof(*k->names));
 	if (!k->names)
 		return vgg_fail_memory("the list of tensors");
@@ -348,6 +298,7 @@ void vgg_keras_close(struct vgg_keras *k)
 	free(k->names);
 	if (k->free_weights)
 		k->free_weights(&k->weights);
+	vgg_keras_config_clear(&k->config);
 	vgg_tensors_clear(&k->all);
 	*k = (struct vgg_keras){ 0 };
 }
@@ -390,6 +341,8 @@ int vgg_import_keras(const char *path, const char *arch, struct vgg_model *m)
 		err = vgg_import_tensors(&k.all, arch, m);
 	if (!err && is_caffe(&k, m))
 		turn_caffe(m);
+	if (!err)
+		err = vgg_keras_config_end(&k.config, m);
 	vgg_keras_close(&k);
 	return err;
 }

@@ -9,10 +9,13 @@
 #define VGG_KERAS_H
 
 #include "hdf5/plugin.h"
+#include "model/keras_config.h"
 #include "model/tensors.h"
 
 struct vgg_keras {
-	struct vgg_tensors all; /* convolutions, BatchNorms, dense layers */
+	struct vgg_tensors all; /* first; convolutions, BatchNorms, dense
+				 * layers */
+	struct vgg_keras_config config;
 	struct vgg_hdf5_weights weights;
 	void (*free_weights)(struct vgg_hdf5_weights *w);
 	char **names;

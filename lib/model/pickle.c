@@ -216,6 +216,21 @@ static int push_int(struct vgg_pickle *p, size_t bytes, bool has_sign)
 	return push_number(p, VGG_PICKLE_INT, (int64_t)number);
 }
 
+static int push_float(struct vgg_pickle *p)
+{
+	struct vgg_pickle_value *v;
+	uint64_t bits;
+	int err = take_number(p, 8, &bits);
+
+	if (err)
+		return err;
+	v = vgg_pickle_new(p, VGG_PICKLE_FLOAT);
+	bits = __builtin_bswap64(bits); /* of all numbers, the only one so */
+	if (v)
+		memcpy(&v->real, &bits, sizeof(bits));
+	return push(p, v);
+}
+
 static int push_long(struct vgg_pickle *p)
 {
 	uint64_t bytes;
@@ -499,9 +514,7 @@ static int step_value(struct vgg_pickle *p, uint8_t opcode)
 	case LONG1:
 		return push_long(p);
 	case BINFLOAT:
-		if (!take(p, 8))
-			return -EBADMSG;
-		return push(p, vgg_pickle_new(p, VGG_PICKLE_FLOAT));
+		return push_float(p);
 	case BINUNICODE:
 	case BINSTRING:
 		return push_text(p, 4);

@@ -26,7 +26,7 @@ enum vgg_pickle_kind {
 	VGG_PICKLE_NONE,
 	VGG_PICKLE_BOOL,
 	VGG_PICKLE_INT,
-	VGG_PICKLE_FLOAT, /* its value is of no use here */
+	VGG_PICKLE_FLOAT,
 	VGG_PICKLE_TEXT,
 	VGG_PICKLE_TUPLE,
 	VGG_PICKLE_LIST,
@@ -40,6 +40,7 @@ struct vgg_pickle_value {
 	enum vgg_pickle_kind kind;
 	int type;	  /* NAME: the table's number; OBJECT: the reader's */
 	int64_t integer;  /* BOOL, INT; OBJECT: the reader's */
+	double real;	  /* FLOAT */
 	const char *text; /* TEXT: in the pickle, not terminated */
 	size_t length;
 	struct vgg_pickle_value **items;

@@ -10,6 +10,7 @@
 #include "util/error.h"
 
 #define DEPTH_MAX 3 /* dictionaries around the tensors */
+#define EPSILON_KEY "batchnorm_epsilon"
 
 /* What the pickle's objects are. */
 enum object { STORAGE, TENSOR };
@@ -362,6 +363,18 @@ static const struct vgg_pickle_value *inner(const struct vgg_pickle_value *dict)
 	return NULL;
 }
 
+/* Beside the tensors, as no tensor says it. */
+static void read_epsilon(struct vgg_pth *pth,
+			 const struct vgg_pickle_value *dict)
+{
+	const struct vgg_pickle_value *v = vgg_pickle_get(dict, EPSILON_KEY);
+
+	if (!v || v->kind != VGG_PICKLE_FLOAT || !(v->real > 0))
+		return;
+	pth->all.epsilon = v->real;
+	pth->all.epsilon_from = VGG_EPSILON_FILE;
+}
+
 static int fail_no_tensors(const struct vgg_pth *pth,
 			   const struct vgg_pickle_value *root)
 {
@@ -395,6 +408,7 @@ static int read_tensors(struct vgg_pth *pth,
 		return fail_no_tensors(pth, root);
 	for (int i = 0; next && i < DEPTH_MAX; i++) {
 		dict = next;
+		read_epsilon(pth, dict);
 		next = inner(dict);
 	}
 	pth->all.ordered = true;

@@ -41,6 +41,16 @@ struct vgg_tensor {
 	size_t bytes;	     /* count times the type's */
 };
 
+/* Who says which epsilon it is. */
+enum vgg_epsilon_from {
+	VGG_EPSILON_PYTORCH, /* by default */
+	VGG_EPSILON_KERAS,
+	VGG_EPSILON_FILE,
+	VGG_EPSILON_GIVEN, /* by who imports */
+};
+
+struct vgg_arch_plan;
+
 struct vgg_tensors {
 	const char *path; /* for messages; the caller's */
 	struct vgg_tensor *list;
@@ -54,6 +64,12 @@ struct vgg_tensors {
 	/* Flattened features were in the order row, column, channel. */
 	bool channels_last;
 	double epsilon; /* of the BatchNorms; 0: PyTorch's default */
+	enum vgg_epsilon_from epsilon_from;
+	bool described; /* accept() knows the order of the layers */
+	/* The shapes are those of this plan: may refuse it all the same, and has
+	 * the data in its place afterwards. NULL: nothing to do. */
+	int (*accept)(struct vgg_tensors *set,
+		      const struct vgg_arch_plan *plan);
 };
 
 /* A zeroed last tensor; NULL without memory. Pointers are good until the next

@@ -33,7 +33,7 @@ enum naming { TORCHVISION, TIMM, BY_ORDER };
 
 /* A file's tensors and how they are found. */
 struct source {
-	const struct vgg_tensors *set;
+	struct vgg_tensors *set;
 	enum naming naming;
 	const struct vgg_tensor **order; /* without BatchNorm's counters */
 	size_t count;
@@ -655,6 +655,51 @@ int vgg_norm_fold(const struct vgg_norm *norm, size_t n, float *scale,
 	return 0;
 }
 
+/* Who imports may say what the file doesn't. */
+static int set_epsilon(const struct wanted *w, const struct vgg_model *m)
+{
+	struct vgg_tensors *set = w->source->set;
+
+	if (!m->epsilon)
+		return 0;
+	if (!vgg_plan_norm_order(w->plan))
+		return vgg_fail(BAD_ARGUMENT, set->path, "leave it out",
+				"an epsilon for %s, which has no BatchNorm",
+				w->plan->name);
+	if (set->epsilon_from == VGG_EPSILON_FILE && set->epsilon != m->epsilon)
+		return vgg_fail(BAD_ARGUMENT, set->path, "leave it out",
+				"an epsilon of %g, but the file says that it "
+				"is %g",
+				m->epsilon, set->epsilon);
+	if (set->epsilon_from != VGG_EPSILON_FILE)
+		set->epsilon_from = VGG_EPSILON_GIVEN;
+	set->epsilon = m->epsilon;
+	return 0;
+}
+
+/* What no file of tensors says, for people. */
+static int note_assumed(const struct wanted *w, struct vgg_model *m)
+{
+	static const char *const from[] = {
+		[VGG_EPSILON_PYTORCH] = "PyTorch's default",
+		[VGG_EPSILON_KERAS] = "Keras' default",
+		[VGG_EPSILON_FILE] = "as the file says",
+		[VGG_EPSILON_GIVEN] = "as given",
+	};
+	const struct vgg_tensors *set = w->source->set;
+	const char *order = vgg_plan_norm_order(w->plan);
+	double epsilon = set->epsilon ? set->epsilon : VGG_NORM_EPSILON;
+
+	if (!order || set->described)
+		return 0;
+	if (asprintf(&m->assumed, "%s; BatchNorm's epsilon %g (%s)", order,
+		     epsilon, from[set->epsilon_from]) < 0) {
+		m->assumed = NULL;
+		return vgg_fail_memory("a network");
+	}
+	return 0;
+}
+
 static int import(struct source *source, const char *arch, struct vgg_model *m)
 {
 	struct source by_order = *source;
@@ -679,7 +724,13 @@ static int import(struct source *source, const char *arch, struct vgg_model *m)
 	if (!err)
 		err = check_all(&w);
 	if (!err)
+		err = set_epsilon(&w, m);
+	if (!err && source->set->accept)
+		err = source->set->accept(source->set, &plan);
+	if (!err)
 		err = vgg_plan_build(&plan, m);
+	if (!err)
+		err = note_assumed(&w, m);
 	return err ? err : fill_all(&w, m);
 }
 

@@ -59,17 +59,9 @@ def keras2(group, net, suffix=":0", first=0, dtype=np.float32, text=np.bytes_):
             g.create_dataset(n, data=array.astype(dtype))
 
 
-def config(net, epsilon):
-    """The network's description; only what matters here is as Keras has it."""
-    layers = [{"class_name": "Conv2D", "config": {"data_format": "channels_last"}}]
-    layers += [{"class_name": "BatchNormalization", "config": {"epsilon": e}}
-               for e in epsilon]
-    return json.dumps({"class_name": "Sequential", "config": {"layers": layers}})
-
-
-def whole(file, net, epsilon, **options):
-    """As model.save("x.h5") does."""
-    file.attrs["model_config"] = config(net, epsilon).encode()
+def whole(file, net, about, **options):
+    """As model.save("x.h5") does; about: the network's description."""
+    file.attrs["model_config"] = json.dumps(about).encode()
     keras2(file.create_group("model_weights"), net, **options)
     file.create_group("optimizer_weights")
 

@@ -35,10 +35,10 @@ def randomise(net, seed):
     return net.eval()
 
 
-def imported(path, arch=None):
+def imported(path, arch=None, more=()):
     """vggctl's own words on importing the file."""
     model = path + ".model"
-    call = [VGGCTL, "import", path, "-o", model, "--no-quantize"]
+    call = [VGGCTL, "import", path, "-o", model, "--no-quantize", *more]
     return subprocess.run(call + (["--arch", arch] if arch else []),
                           capture_output=True, text=True)
 
@@ -50,9 +50,9 @@ def shown(path, arch=None):
     return json.loads(out)["model"]["layers"]
 
 
-def compare(net, path, size, arch=None):
+def compare(net, path, size, arch=None, more=()):
     """(largest difference / largest output, top 5 are the same)"""
-    done = imported(path, arch)
+    done = imported(path, arch, more)
     assert done.returncode == 0, done.stderr
     assert shown(path, arch) == shown(path + ".model"), "show sees other layers"
     x = torch.randn(1, 3, size, size, generator=torch.Generator().manual_seed(1))
@@ -85,22 +85,32 @@ class Tap:
         self.failed += not good
         print(f"{'ok' if good else 'not ok'} {self.number} {name}", flush=True)
 
-    def agrees(self, name, net, size, save, arch=None, tolerance=1e-4, suffix=""):
+    def agrees(self, name, net, size, save, arch=None, tolerance=1e-4, suffix="",
+               more=()):
         """save(path) writes the file; it must give what the network gives."""
         def test(path):
             save(path + suffix)
-            error, same = compare(net, path + suffix, size, arch)
+            error, same = compare(net, path + suffix, size, arch, more)
             print(f"# {name}: largest difference / largest output = {error:.1e}")
             assert error <= tolerance, error
             assert same, "the five largest outputs are others"
         self.case(name, test)
 
-    def refuses(self, name, save, words, arch=None, suffix=""):
+    def refuses(self, name, save, words, arch=None, suffix="", more=()):
         def test(path):
             save(path + suffix)
-            done = imported(path + suffix, arch)
+            done = imported(path + suffix, arch, more)
             assert done.returncode == 1, done.returncode
             assert words in done.stderr, done.stderr
+        self.case(name, test)
+
+    def tells(self, name, save, words, arch=None, suffix="", more=()):
+        """The summary has these words."""
+        def test(path):
+            save(path + suffix)
+            done = imported(path + suffix, arch, more)
+            assert done.returncode == 0, done.stderr
+            assert words in done.stdout, done.stdout
         self.case(name, test)
 
     def end(self):

@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from nets import MiniVGG, OddPadding, Tap, Torchvision, randomise
+from engine import Training  # nets knows where it is
 
 warnings.filterwarnings("ignore")
 tap = Tap()
@@ -46,6 +47,33 @@ for form, options in FORMS:
                saver(checkpoint, **options))
     tap.agrees(f"parameters as such, {form}", mini, 32,
                saver({"model": mini.state_dict(keep_vars=True)}, **options))
+
+# No tensor says BatchNorm's epsilon: the checkpoint of a training here does.
+keras_like = randomise(MiniVGG(eps=1e-3), 8)
+
+
+def trained(path):
+    training = Training()
+    training.net, training.plan = keras_like, {"recipe": "minivgg"}
+    training.opt = torch.optim.SGD(keras_like.parameters(), lr=.1, momentum=.9)
+    training.out = os.path.dirname(path)
+    training.history.append({"loss": 2.3, "accuracy": .1})
+    training.save()
+    os.rename(training.path("checkpoint.pt"), path)
+
+
+tap.agrees("the checkpoint of tools/train", keras_like, 32, trained, suffix=".pt")
+tap.tells("a checkpoint's epsilon", trained,
+          "conv, relu, bn; BatchNorm's epsilon 0.001 (as the file says)", suffix=".pt")
+tap.agrees("an epsilon that is given", keras_like, 32, saver(keras_like.state_dict()),
+           more=["--epsilon", "1e-3"])
+tap.tells("PyTorch's epsilon is assumed", saver(mini.state_dict()),
+          "conv, relu, bn; BatchNorm's epsilon 1e-05 (PyTorch's default)")
+for form, options in FORMS:
+    tap.refuses(f"another epsilon than the checkpoint's, {form}",
+                saver({"net": mini.state_dict(), "batchnorm_epsilon": 1e-3}, **options),
+                "an epsilon of 0.01, but the file says that it is 0.001",
+                more=["--epsilon", "1e-2"])
 
 # Views: tensors that don't lie row by row, and several in one storage.
 state = mini.state_dict()
@@ -81,6 +109,9 @@ for name, config, bn in [
     tap.agrees(name, net, 32, saver(net.state_dict(), **options), name)
 stl10 = randomise(Torchvision("D", side=3, classes=10), 5)
 tap.agrees("vgg16_stl10", stl10, 96, saver(stl10.state_dict()))
+tap.refuses("an epsilon without BatchNorm", saver(stl10.state_dict()),
+            "an epsilon for vgg16_stl10, which has no BatchNorm",
+            more=["--epsilon", "1e-3"])
 odd = randomise(OddPadding(side=1, classes=10), 6)
 tap.agrees("odd padding, names of its own", odd, 48, saver(odd.state_dict()),
            "vgg16_oddpad")

@@ -93,6 +93,13 @@ def dense_as_convolution(net):
             m.forward = of(m)
 
 
+def epsilon_of(net):
+    """What no tensor says; vggctl import reads it in the checkpoint."""
+    norms = (torch.nn.BatchNorm1d, torch.nn.BatchNorm2d)
+    found = {m.eps for m in net.modules() if isinstance(m, norms)}
+    return {"batchnorm_epsilon": found.pop()} if len(found) == 1 else {}
+
+
 class Training:
     """What a recipe sets:
 
@@ -146,7 +153,7 @@ class Training:
         torch.save({"net": self.net.state_dict(), "history": self.history,
                     "optimiser": self.opt.state_dict(), "plan": self.plan,
                     "step": self.step, "loss": self.loss, "right": self.right,
-                    "rng": self.random_state()}, partial)
+                    "rng": self.random_state(), **epsilon_of(self.net)}, partial)
         os.replace(partial, self.path(CHECKPOINT))
         self.saved = time.monotonic()
 
