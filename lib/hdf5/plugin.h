@@ -2,9 +2,11 @@
 /*
  * What the library and its HDF5 reader know of each other. The reader is a
  * shared object of its own, loaded when a Keras file is imported, so that only
- * who has such files needs libhdf5.
+ * who has such files needs libhdf5; and only in a process that ends soon, as
+ * libhdf5 may crash: nothing of it is freed.
  *
- * The reader gives all weights of a Keras file, as floats, layer by layer:
+ * The reader lists the weights of a Keras file, layer by layer, and then gives
+ * each as floats:
  * - Keras 2 (.h5): groups named by the attribute layer_names, in the network's
  *   order; each has an attribute weight_names. Both may be in /model_weights,
  *   beside an attribute model_config of the root, a text in JSON.
@@ -19,11 +21,13 @@
 #include <stdint.h>
 
 #define VGG_HDF5_PLUGIN "libvggaccel-hdf5.so"
-#define VGG_HDF5_ABI 1
+#define VGG_HDF5_ABI 2
 #define VGG_HDF5_RANK_MAX 8
 #define VGG_HDF5_LAYERS_MAX 4096
 #define VGG_HDF5_WEIGHTS_MAX 64			 /* of a layer */
-#define VGG_HDF5_ELEMENTS_MAX ((int64_t)1 << 30) /* of all together */
+#define VGG_HDF5_ELEMENTS_MAX ((int64_t)1 << 29) /* of all together */
+#define VGG_HDF5_NAME_MAX 4096
+#define VGG_HDF5_CONFIG_MAX ((size_t)16 << 20)
 
 struct vgg_hdf5_tensor {
 	int layer;	  /* number of the layer in the file's order */
@@ -31,7 +35,8 @@ struct vgg_hdf5_tensor {
 	char *name;	  /* "conv2d_1/kernel:0", or "vars/0" */
 	int rank;
 	int64_t shape[VGG_HDF5_RANK_MAX];
-	float *data;
+	int64_t dataset; /* the reader's */
+	float *data;	 /* not the reader's */
 };
 
 struct vgg_hdf5_weights {
@@ -43,13 +48,13 @@ struct vgg_hdf5_weights {
 
 /* Exported by the reader under these names: */
 #define VGG_HDF5_ABI_NAME "vgg_hdf5_abi"
+#define VGG_HDF5_LIST_NAME "vgg_hdf5_list"
 #define VGG_HDF5_READ_NAME "vgg_hdf5_read"
-#define VGG_HDF5_FREE_NAME "vgg_hdf5_free"
 
 extern const int vgg_hdf5_abi;
-/* 0, -ENOMEM, or -EBADMSG with the reason in *w->error. *w is overwritten; free
- * also after a failure. */
-int vgg_hdf5_read(const char *path, struct vgg_hdf5_weights *w);
-void vgg_hdf5_free(struct vgg_hdf5_weights *w);
+/* Both: 0, -ENOMEM, or -EBADMSG with the reason in *w->error. list overwrites *w;
+ * read gives the data of one tensor, as many floats as its shape has. */
+int vgg_hdf5_list(const char *path, struct vgg_hdf5_weights *w);
+int vgg_hdf5_read(struct vgg_hdf5_weights *w, size_t i, float *data);
 
 #endif

@@ -13,16 +13,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "hdf5/plugin.h"
 
 #define NAME_BYTES 512
-#define CONFIG_MAX ((size_t)16 << 20)
+#define PACKED_MAX 1032
 
 const int vgg_hdf5_abi = VGG_HDF5_ABI;
 
 struct reader {
 	struct vgg_hdf5_weights *out;
+	hsize_t file_bytes;
 	int64_t elements;
 	int layer;
 };
@@ -83,7 +85,7 @@ static bool has(hid_t at, const char *name)
 static int read_fixed(hid_t attr, hid_t type, size_t n, char **texts)
 {
 	size_t each = H5Tget_size(type);
-	char *all = each && each < CONFIG_MAX && n < SIZE_MAX / each ?
+	char *all = each && each < VGG_HDF5_CONFIG_MAX && n < SIZE_MAX / each ?
 			    calloc(n, each) :
 			    NULL;
 	int err = 0;
@@ -209,10 +211,36 @@ static int read_shape(struct reader *r, hid_t dataset,
 	return 0;
 }
 
-static int read_data(struct reader *r, hid_t dataset, struct vgg_hdf5_tensor *t)
+/*
+ * Where nothing was written HDF5 reads zeros: a small file could so ask for any
+ * amount of memory. Deflate packs no more than 1032 bytes into one.
+ */
+static int check_stored(struct reader *r, hid_t dataset, size_t each,
+			const struct vgg_hdf5_tensor *t, int64_t count)
+{
+	hid_t plist = H5Dget_create_plist(dataset);
+	hsize_t stored = H5Dget_storage_size(dataset);
+	hsize_t ratio = plist >= 0 && H5Pget_nfilters(plist) > 0 ?
+				PACKED_MAX :
+				1;
+
+	H5Pclose(plist);
+	if (stored <= r->file_bytes &&
+	    stored >= (hsize_t)count * each / ratio)
+		return 0;
+	return fail(r,
+		    "weights \"%s\" of layer %s have %lld elements, but "
+		    "%llu bytes in the file",
+		    t->name, t->layer_name, (long long)count,
+		    (unsigned long long)stored);
+}
+
+static int list_dataset(struct reader *r, hid_t dataset,
+			struct vgg_hdf5_tensor *t)
 {
 	hid_t type = H5Dget_type(dataset);
 	bool is_float = H5Tget_class(type) == H5T_FLOAT;
+	size_t each = H5Tget_size(type);
 	int64_t count;
 	int err;
 
@@ -223,16 +251,10 @@ static int read_data(struct reader *r, hid_t dataset, struct vgg_hdf5_tensor *t)
 			    "floating-point numbers in this file",
 			    t->name, t->layer_name);
 	err = read_shape(r, dataset, t, &count);
-	if (err)
-		return err;
-	t->data = malloc((size_t)count * sizeof(*t->data));
-	if (!t->data)
-		return -ENOMEM;
-	if (H5Dread(dataset, H5T_NATIVE_FLOAT, H5S_ALL, H5S_ALL, H5P_DEFAULT,
-		    t->data) < 0)
-		return fail(r, "weights \"%s\" of layer %s cannot be read",
-			    t->name, t->layer_name);
-	return 0;
+	if (!err)
+		err = check_stored(r, dataset, each, t, count);
+	t->dataset = dataset;
+	return err;
 }
 
 static struct vgg_hdf5_tensor *add_tensor(struct vgg_hdf5_weights *w)
@@ -256,7 +278,6 @@ static int read_weight(struct reader *r, hid_t group, const char *layer,
 {
 	struct vgg_hdf5_tensor *t = add_tensor(r->out);
 	hid_t object;
-	int err;
 
 	if (!t)
 		return -ENOMEM;
@@ -268,11 +289,9 @@ static int read_weight(struct reader *r, hid_t group, const char *layer,
 	object = open_path(r, group, name);
 	if (object < 0)
 		return -EBADMSG;
-	err = H5Iget_type(object) == H5I_DATASET ?
-		      read_data(r, object, t) :
-		      fail(r, "\"%s\" of layer %s is no dataset", name, layer);
-	H5Oclose(object);
-	return err;
+	if (H5Iget_type(object) != H5I_DATASET)
+		return fail(r, "\"%s\" of layer %s is no dataset", name, layer);
+	return list_dataset(r, object, t);
 }
 
 /* Keras 2. */
@@ -450,35 +469,29 @@ static int read_file(struct reader *r, hid_t file)
 	return err;
 }
 
-int vgg_hdf5_read(const char *path, struct vgg_hdf5_weights *w)
+int vgg_hdf5_list(const char *path, struct vgg_hdf5_weights *w)
 {
 	struct reader r = { .out = w };
+	struct stat st;
 	hid_t file;
-	int err;
 
 	memset(w, 0, sizeof(*w));
 	H5PLset_loading_state(0);
-	/* HDF5 would print its errors. */
-	H5E_BEGIN_TRY
-	{
-		file = H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT);
-		err = file < 0 ? fail(&r, "no sound HDF5 file") :
-				 read_file(&r, file);
-		if (file >= 0)
-			H5Fclose(file);
-	}
-	H5E_END_TRY;
-	return err;
+	H5Eset_auto(H5E_DEFAULT, NULL, NULL); /* it would print its errors */
+	if (!stat(path, &st))
+		r.file_bytes = (hsize_t)st.st_size;
+	file = H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT);
+	return file < 0 ? fail(&r, "no sound HDF5 file") : read_file(&r, file);
 }
 
-void vgg_hdf5_free(struct vgg_hdf5_weights *w)
+int vgg_hdf5_read(struct vgg_hdf5_weights *w, size_t i, float *data)
 {
-	for (size_t i = 0; i < w->count; i++) {
-		free(w->tensors[i].layer_name);
-		free(w->tensors[i].name);
-		free(w->tensors[i].data);
-	}
-	free(w->tensors);
-	free(w->config);
-	memset(w, 0, sizeof(*w));
+	const struct vgg_hdf5_tensor *t = &w->tensors[i];
+	struct reader r = { .out = w };
+
+	if (H5Dread(t->dataset, H5T_NATIVE_FLOAT, H5S_ALL, H5S_ALL, H5P_DEFAULT,
+		    data) < 0)
+		return fail(&r, "weights \"%s\" of layer %s cannot be read",
+			    t->name, t->layer_name);
+	return 0;
 }

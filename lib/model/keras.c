@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
 /* See keras.h. */
-#include <dlfcn.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,68 +8,7 @@
 #include "model/keras.h"
 #include "util/error.h"
 
-#define PLUGIN_PATH "vggaccel/" VGG_HDF5_PLUGIN
 #define EPSILON 1e-3 /* Keras' default */
-
-/* The reader, a shared object beside the library. */
-
-struct plugin {
-	int (*read)(const char *path, struct vgg_hdf5_weights *w);
-	void (*free)(struct vgg_hdf5_weights *w);
-};
-
-/* The folder that holds importers: VGG_PLUGINS, or "vggaccel" beside this
- * library. */
-static int find_plugin(char *path, size_t size)
-{
-	const char *folder = secure_getenv("VGG_PLUGINS"), *slash;
-	Dl_info self;
-	int n;
-
-	if (folder) {
-		n = snprintf(path, size, "%s/" VGG_HDF5_PLUGIN, folder);
-		return n > 0 && (size_t)n < size ? 0 : -ENOENT;
-	}
-	if (!dladdr((void *)(uintptr_t)vgg_keras_open, &self) ||
-	    !self.dli_fname)
-		return -ENOENT;
-	slash = strrchr(self.dli_fname, '/');
-	if (!slash) /* a search path would find another one */
-		return -ENOENT;
-	n = snprintf(path, size, "%.*s/" PLUGIN_PATH,
-		     (int)(slash - self.dli_fname), self.dli_fname);
-	return n > 0 && (size_t)n < size ? 0 : -ENOENT;
-}
-
-static int fail_plugin(const char *file, const char *why)
-{
-	return vgg_fail(MODEL_UNSUPPORTED, file,
-			"install libhdf5-dev, then build and install vggaccel "
-			"again: it makes " VGG_HDF5_PLUGIN,
-			"reading HDF5 files needs an importer that is not "
-			"here: %s",
-			why);
-}
-
-/* It stays loaded: libhdf5 doesn't like to be unloaded. */
-static int load_plugin(const char *file, struct plugin *plugin)
-{
-	char path[4096];
-	const int *abi;
-	void *object;
-
-	if (find_plugin(path, sizeof(path)))
-		return fail_plugin(file, VGG_HDF5_PLUGIN);
-	object = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-	if (!object)
-		return fail_plugin(file, dlerror());
-	abi = dlsym(object, VGG_HDF5_ABI_NAME);
-	*(void **)&plugin->read = dlsym(object, VGG_HDF5_READ_NAME);
-	*(void **)&plugin->free = dlsym(object, VGG_HDF5_FREE_NAME);
-	if (!abi || *abi != VGG_HDF5_ABI || !plugin->read || !plugin->free)
-		return fail_plugin(file, "it is of another version");
-	return 0;
-}
 
 /* Layers. */
 
@@ -183,7 +121,7 @@ static int add(struct vgg_keras *k, const struct vgg_hdf5_tensor *from,
 	if (!vgg_tensor_measure(t, sizeof(float))) /* the reader has a limit */
 		return vgg_fail(MODEL_FORMAT, k->all.path, NULL,
 				"tensor \"%s\" is too large", t->name);
-	t->data = (const uint8_t *)from->data;
+	k->from[k->all.count - 1] = from;
 	return 0;
 }
 
@@ -213,8 +151,8 @@ static int add_kind(struct vgg_keras *k, enum kind wanted)
 	enum kind kind = CONV;
 	int err = 0;
 
-	for (size_t i = 0; !err && i < k->weights.count;) {
-		struct layer l = layer_at(&k->weights, i);
+	for (size_t i = 0; !err && i < k->file.weights.count;) {
+		struct layer l = layer_at(&k->file.weights, i);
 
 		err = kind_of(k, &l, &kind);
 		if (!err && kind == wanted)
@@ -233,7 +171,7 @@ bool vgg_keras_probe(const struct vgg_file *file)
 static int read_config(struct vgg_keras *k)
 {
 	struct vgg_keras_config *c = &k->config;
-	int err = vgg_keras_config_read(c, k->all.path, k->weights.config);
+	int err = vgg_keras_config_read(c, k->all.path, k->file.weights.config);
 
 	k->all.described = c->root;
 	k->all.channels_last = c->flat_by_row;
@@ -242,23 +180,28 @@ static int read_config(struct vgg_keras *k)
 	return err;
 }
 
+/* Only what fits is worth reading. */
 static int accept(struct vgg_tensors *set, const struct vgg_arch_plan *plan)
 {
 	struct vgg_keras *k = (struct vgg_keras *)set;
+	int err = vgg_keras_config_check(&k->config, set->path, plan);
 
-	return vgg_keras_config_check(&k->config, set->path, plan);
+	if (!err)
+		err = vgg_hdf5_load(&k->file);
+	for (size_t i = 0; !err && i < set->count; i++)
+		set->list[i].data = (const uint8_t *)k->from[i]->data;
+	return err;
 }
 
-int vgg_keras_set(struct vgg_keras *k, const char *path,
-		  const struct vgg_hdf5_weights *weights)
+static int read_list(struct vgg_keras *k)
 {
 	int err;
 
-	*k = (struct vgg_keras){ .all.path = path, .weights = *weights };
 	k->all.by_kind = k->all.ordered = true;
 	k->all.accept = accept;
-	k->names = calloc(weights->count + 1, sizeof(*k->names));
-	if (!k->names)
+	k->names = calloc(k->file.weights.count + 1, sizeof(*k->names));
+	k->from = calloc(k->file.weights.count + 1, sizeof(*k->from));
+	if (!k->names || !k->from)
 		return vgg_fail_memory("the list of tensors");
 	err = read_config(k);
 	for (int kind = 0; !err && kind < N_KINDS; kind++)
@@ -268,27 +211,11 @@ int vgg_keras_set(struct vgg_keras *k, const char *path,
 
 int vgg_keras_open(struct vgg_keras *k, const char *path)
 {
-	struct vgg_hdf5_weights weights = { 0 };
-	struct plugin plugin;
 	int err;
 
-	*k = (struct vgg_keras){ 0 };
-	err = load_plugin(path, &plugin);
-	if (err)
-		return err;
-	err = plugin.read(path, &weights);
-	if (err == -ENOMEM)
-		err = vgg_fail_memory("the weights of an HDF5 file");
-	else if (err)
-		err = vgg_fail(MODEL_FORMAT, path,
-			       "get the file again, or save the weights again",
-			       "%s", weights.error);
-	if (!err)
-		err = vgg_keras_set(k, path, &weights);
-	else
-		k->weights = weights;
-	k->free_weights = plugin.free;
-	return err;
+	*k = (struct vgg_keras){ .all.path = path };
+	err = vgg_hdf5_open(&k->file, path);
+	return err ? err : read_list(k);
 }
 
 void vgg_keras_close(struct vgg_keras *k)
@@ -296,8 +223,8 @@ void vgg_keras_close(struct vgg_keras *k)
 	for (size_t i = 0; k->names && i < k->all.count; i++)
 		free(k->names[i]);
 	free(k->names);
-	if (k->free_weights)
-		k->free_weights(&k->weights);
+	free(k->from);
+	vgg_hdf5_close(&k->file);
 	vgg_keras_config_clear(&k->config);
 	vgg_tensors_clear(&k->all);
 	*k = (struct vgg_keras){ 0 };

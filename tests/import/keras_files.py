@@ -356,6 +356,43 @@ def cut(path):
             keep, done.returncode, done.stderr)
 
 
+def crashes(path):
+    """A size in the heap of attributes that leads out of it: libhdf5 dies of it."""
+    described(lambda about: None)(path)
+    with open(path, "r+b") as file:
+        heap = file.read().index(b"GCOL")
+        file.seek(heap + 16 + 8)  # the first object's size
+        file.write(b"\xff\xff\xff\x00")
+    done = imported(path)
+    assert done.returncode == 1 and "libhdf5 crashed on this file" in done.stderr, (
+        done.returncode, done.stderr)
+
+
+def hollow(file):
+    """Declared, never written: HDF5 would read zeros."""
+    del file[FIRST]
+    file.create_dataset(FIRST, shape=(32768, 16384), dtype="f4", chunks=(64, 64))
+
+
+def hollow_packed(file):
+    del file[FIRST]
+    file.create_dataset(FIRST, shape=(32768, 16384), dtype="f4", chunks=(64, 64),
+                        compression="gzip")
+
+
+def packed(file):
+    data = file[FIRST][:]
+    del file[FIRST]
+    file.create_dataset(FIRST, data=data, chunks=True, compression="gzip")
+
+
+tap.agrees("compressed weights", mini, 32, edited(packed), suffix=".h5")
+for name, edit in ("hollow", hollow), ("hollow and compressed", hollow_packed):
+    tap.refuses(name, edited(edit), 'weights "conv2d/kernel:0" of layer conv2d have '
+                "536870912 elements, but 0 bytes in the file", suffix=".h5")
+tap.case("a file that libhdf5 crashes on", crashes)
+
+
 def without_reader(path):
     saver(keras2, mini)(path)
     done = subprocess.run([VGGCTL, "import", path, "-o", path + ".model"],
