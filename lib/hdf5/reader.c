@@ -220,13 +220,11 @@ static int check_stored(struct reader *r, hid_t dataset, size_t each,
 {
 	hid_t plist = H5Dget_create_plist(dataset);
 	hsize_t stored = H5Dget_storage_size(dataset);
-	hsize_t ratio = plist >= 0 && H5Pget_nfilters(plist) > 0 ?
-				PACKED_MAX :
-				1;
+	hsize_t ratio =
+		plist >= 0 && H5Pget_nfilters(plist) > 0 ? PACKED_MAX : 1;
 
 	H5Pclose(plist);
-	if (stored <= r->file_bytes &&
-	    stored >= (hsize_t)count * each / ratio)
+	if (stored <= r->file_bytes && stored >= (hsize_t)count * each / ratio)
 		return 0;
 	return fail(r,
 		    "weights \"%s\" of layer %s have %lld elements, but "

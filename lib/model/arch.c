@@ -100,8 +100,17 @@ const char *vgg_arch_name(unsigned int i)
 	return i < N_ARCHS ? archs[i].name : NULL;
 }
 
+/* The recipes of tools/train for the same networks. */
+static const char *const aliases[][2] = {
+	{ "minivgg", "minivgg_cifar10" },
+	{ "minivgg_wide", "minivgg_cifar10_wide" },
+};
+
 static const struct vgg_arch *find(const char *name)
 {
+	for (size_t i = 0; i < sizeof(aliases) / sizeof(*aliases); i++)
+		if (!strcmp(aliases[i][0], name))
+			name = aliases[i][1];
 	for (size_t i = 0; i < N_ARCHS; i++)
 		if (!strcmp(archs[i].name, name))
 			return &archs[i];

@@ -324,8 +324,8 @@ static bool take_item(struct vgg_hdf5 *h, struct vgg_hdf5_tensor *t)
 	t->layer = item.layer;
 	t->rank = item.rank;
 	memcpy(t->shape, item.shape, sizeof(t->shape));
-	t->layer_name = take_text(h->socket, item.layer_name_bytes,
-				  VGG_HDF5_NAME_MAX);
+	t->layer_name =
+		take_text(h->socket, item.layer_name_bytes, VGG_HDF5_NAME_MAX);
 	t->name = take_text(h->socket, item.name_bytes, VGG_HDF5_NAME_MAX);
 	return t->layer_name && t->name;
 }

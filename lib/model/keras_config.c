@@ -139,7 +139,8 @@ static int add_network(struct vgg_keras_config *c, const char *path,
 				"the network's description (%s) is no list of "
 				"layers",
 				class_of(model));
-	json_array_foreach(list, i, layer) {
+	json_array_foreach(list, i, layer)
+	{
 		err = chained ? 0 : check_chain(path, layer, before);
 		if (!err)
 			err = is_network(class_of(layer)) ?

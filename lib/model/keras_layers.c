@@ -22,7 +22,7 @@ struct walk {
 	const char *path;
 	const struct vgg_arch_plan *plan;
 	unsigned int at; /* the plan's next step */
-	int side, pad;	 /* of the image; zeros around it, for what comes next */
+	int side, pad; /* of the image; zeros around it, for what comes next */
 	enum vgg_op end; /* SOFTMAX or LOGSOFTMAX; NO_END: none so far */
 };
 
@@ -58,15 +58,15 @@ static struct layer layer_of(const json_t *at)
 
 /* Errors. */
 
-#define INSTEAD "name another architecture (--arch), or import it by way of ONNX"
+#define INSTEAD \
+	"name another architecture (--arch), or import it by way of ONNX"
 
 static int fail_step(const struct walk *w, const struct layer *l,
 		     const char *what)
 {
-	const char *expected =
-		w->end == NO_END && w->at < w->plan->count ?
-			step_names[w->plan->steps[w->at].kind] :
-			"the end";
+	const char *expected = w->end == NO_END && w->at < w->plan->count ?
+				       step_names[w->plan->steps[w->at].kind] :
+				       "the end";
 
 	return vgg_fail(MODEL_UNSUPPORTED, w->path, INSTEAD,
 			"layer \"%s\" (%s)%s, where %s has %s", l->name,
@@ -96,8 +96,8 @@ static int expect_number(const struct walk *w, const struct layer *l,
 	const json_t *value = json_object_get(l->options, name);
 	char text[32];
 
-	if (!value || (json_is_number(value) &&
-		       json_number_value(value) == expected))
+	if (!value ||
+	    (json_is_number(value) && json_number_value(value) == expected))
 		return 0;
 	snprintf(text, sizeof(text), "%g", expected);
 	return fail_option(w, l, name, text);
@@ -115,9 +115,8 @@ static int expect_pair(const struct walk *w, const struct layer *l,
 
 	if (json_array_size(value) == 2) {
 		right = true;
-		json_array_foreach(value, i, item)
-			right &= json_is_integer(item) &&
-				 json_integer_value(item) == n;
+		json_array_foreach(value, i, item) right &=
+			json_is_integer(item) && json_integer_value(item) == n;
 	}
 	snprintf(text, sizeof(text), "[%d,%d]", n, n);
 	return right ? 0 : fail_option(w, l, name, text);
@@ -134,8 +133,8 @@ static int expect_true(const struct walk *w, const struct layer *l,
 
 static int expect_format(const struct walk *w, const struct layer *l)
 {
-	const char *wanted = w->config->channels_first ? "channels_first" :
-							 "channels_last";
+	const char *wanted =
+		w->config->channels_first ? "channels_first" : "channels_last";
 	const json_t *value = json_object_get(l->options, "data_format");
 
 	if (!value || json_is_null(value) ||
@@ -196,11 +195,12 @@ static int take_activation(struct walk *w, const struct layer *l)
 	if (!strcmp(name, "log_softmax"))
 		return take_end(w, l, VGG_OP_LOGSOFTMAX);
 	return fail_option(w, l, "activation",
-			   at_end(w)		      ? "softmax or linear" :
+			   at_end(w) ? "softmax or linear" :
 			   w->at < w->plan->count &&
-			   w->plan->steps[w->at].kind == VGG_STEP_RELU ?
-							"relu" :
-							"linear");
+					   w->plan->steps[w->at].kind ==
+						   VGG_STEP_RELU ?
+				       "relu" :
+				       "linear");
 }
 
 /* Layers. */
@@ -243,8 +243,8 @@ static int padding_of(struct walk *w, const struct layer *l, int kernel,
 		      int stride)
 {
 	const json_t *value = json_object_get(l->options, "padding");
-	const char *kind = json_is_string(value) ? json_string_value(value) :
-						   "valid";
+	const char *kind =
+		json_is_string(value) ? json_string_value(value) : "valid";
 	int pad = w->pad;
 
 	w->pad = 0;
@@ -315,11 +315,14 @@ static int check_zeros(struct walk *w, const struct layer *l)
 
 	if (json_array_size(rows) != 2 || w->pad)
 		return fail_option(w, l, "padding", "[[1,1],[1,1]]");
-	json_array_foreach(rows, i, row) {
+	json_array_foreach(rows, i, row)
+	{
 		if (json_array_size(row) != 2)
 			return fail_option(w, l, "padding", "[[1,1],[1,1]]");
-		json_array_foreach(row, j, n) if (json_integer_value(n) != 1)
-			return fail_option(w, l, "padding", "[[1,1],[1,1]]");
+		json_array_foreach(
+			row, j, n) if (json_integer_value(n) !=
+				       1) return fail_option(w, l, "padding",
+							     "[[1,1],[1,1]]");
 	}
 	w->pad = 1;
 	return expect_format(w, l);

@@ -90,7 +90,7 @@ static int find_in_zip(struct vgg_pth *pth, struct vgg_pth_storage *s,
 	    bytes > e->size)
 		return fail_storage(path, s, "has fewer bytes than elements");
 	s->data = e->data;
-	return 0;
+	return vgg_zip_check(e, path);
 }
 
 static int check_archive(struct vgg_pth *pth,
@@ -132,6 +132,8 @@ static int open_zip(struct vgg_pth *pth, const struct vgg_file *file,
 		return err;
 	pickle = find_pickle(&pth->zip, &prefix);
 	err = check_archive(pth, pickle, prefix);
+	if (!err)
+		err = vgg_zip_check(pickle, pth->all.path);
 	if (!err)
 		err = read_pickle(pth, pickle->data, pickle->size, root);
 	for (size_t i = 0; !err && i < pth->n_storages; i++)

@@ -482,7 +482,13 @@ static int check_param(const struct wanted *w, const struct param *p)
 		return fail_missing(w, p, a);
 	if (w->source->naming == BY_ORDER)
 		snprintf(place, sizeof(place), " for %s", p->name);
-	if (!shape_fits(p, t) || !name_fits(p, t))
+	if (shape_fits(p, t) && !name_fits(p, t))
+		return vgg_fail(MODEL_FORMAT, path,
+				advice(w, next, sizeof(next)),
+				"tensor \"%s\" is where %s is expected: the "
+				"shape fits, what it is doesn't",
+				t->name, p->name);
+	if (!shape_fits(p, t))
 		return vgg_fail(
 			MODEL_SHAPE, path, advice(w, next, sizeof(next)),
 			"tensor \"%s\": expected %s%s, found %s", t->name, a,
@@ -497,11 +503,49 @@ static int check_param(const struct wanted *w, const struct param *p)
 	return 0;
 }
 
+/* Where the kinds come one after the other, one layer less of a kind moves all
+ * behind it: their numbers tell more than the first tensor that doesn't fit. */
+static bool is_of(const struct vgg_tensor *t, enum vgg_arch_kind kind)
+{
+	const char *dot = strrchr(t->name, '.');
+
+	return kind == VGG_STEP_CONV   ? t->rank == 4 :
+	       kind == VGG_STEP_LINEAR ? t->rank == 2 :
+					 dot && !strcmp(dot, ".running_var");
+}
+
+static int check_kinds(const struct wanted *w)
+{
+	static const struct {
+		enum vgg_arch_kind kind;
+		const char *name;
+	} kinds[] = { { VGG_STEP_CONV, "convolutions" },
+		      { VGG_STEP_NORM, "BatchNorms" },
+		      { VGG_STEP_LINEAR, "dense layers" } };
+	const struct source *s = w->source;
+	char next[200];
+
+	for (size_t k = 0; s->set->by_kind && k < 3; k++) {
+		unsigned int has = 0, wants = 0;
+
+		for (size_t i = 0; i < s->count; i++)
+			has += is_of(s->order[i], kinds[k].kind);
+		for (unsigned int i = 0; i < w->plan->count; i++)
+			wants += w->plan->steps[i].kind == kinds[k].kind;
+		if (has != wants)
+			return vgg_fail(MODEL_FORMAT, s->set->path,
+					advice(w, next, sizeof(next)),
+					"%u %s, the architecture has %u", has,
+					kinds[k].name, wants);
+	}
+	return 0;
+}
+
 static int check_all(const struct wanted *w)
 {
 	const struct vgg_tensor *surplus;
 	char next[200];
-	int err = 0;
+	int err = check_kinds(w);
 
 	for (unsigned int i = 0; !err && i < w->count; i++)
 		err = check_param(w, &w->params[i]);

@@ -8,6 +8,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <zlib.h>
 
 #include "util/error.h"
 #include "util/zip.h"
@@ -164,6 +165,7 @@ static int read_entry(const struct reader *r, const uint8_t *dir, uint64_t room,
 		e->name_bytes = 0;
 		return fail_entry(r, e, "exceeds the directory");
 	}
+	e->crc = (uint32_t)get(dir + 16, 4);
 	packed = get(dir + 20, 4);
 	size = get(dir + 24, 4);
 	at = get(dir + 42, 4);
@@ -182,6 +184,15 @@ static int read_entry(const struct reader *r, const uint8_t *dir, uint64_t room,
 	e->data = r->data + at;
 	e->size = (size_t)packed;
 	return 0;
+}
+
+int vgg_zip_check(const struct vgg_zip_entry *e, const char *path)
+{
+	const struct reader r = { .path = path };
+
+	if (!e->crc || crc32_z(0, e->data, e->size) == e->crc)
+		return 0;
+	return fail_entry(&r, e, "has another checksum than its bytes");
 }
 
 static int by_name(const void *a, const void *b)

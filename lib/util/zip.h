@@ -5,8 +5,8 @@
  *
  * The directory at the end of the archive counts; of the headers before the
  * entries only their length does. Archives are taken for hostile: each range
- * lies in the file. Checksums are not looked at: PyTorch, whose archives these
- * are, can be told to leave them out and never checks them.
+ * lies in the file. Checksums are looked at by who reads an entry, see
+ * vgg_zip_check().
  */
 #ifndef VGG_ZIP_H
 #define VGG_ZIP_H
@@ -18,6 +18,7 @@ struct vgg_zip_entry {
 	size_t name_bytes;
 	const uint8_t *data;
 	size_t size;
+	uint32_t crc;
 	bool compressed; /* data and size are of no use */
 };
 
@@ -33,6 +34,9 @@ bool vgg_zip_probe(const struct vgg_file *file);
 int vgg_zip_open(struct vgg_zip *zip, const char *path,
 		 const struct vgg_file *file);
 void vgg_zip_close(struct vgg_zip *zip);
+/* MODEL_FORMAT if the bytes aren't those that the directory has the checksum of.
+ * PyTorch can be told to leave checksums out: 0 is none. */
+int vgg_zip_check(const struct vgg_zip_entry *e, const char *path);
 /* NULL if there is none; no error. */
 const struct vgg_zip_entry *vgg_zip_find(const struct vgg_zip *zip,
 					 const char *name, size_t name_bytes);

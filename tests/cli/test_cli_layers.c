@@ -271,6 +271,7 @@ TEST_TIMEOUT(networks_of_all_kinds, 60)
 		const char *args, *says;
 	} wrong[] = {
 		{ "show @none", "[NO_FILE]" },
+		{ "show minivg", "minivgg_cifar10_wide" },
 		{ "show @img/notes.txt", "[MODEL_FORMAT]" },
 		{ "show @cut.st", "cut.st" },
 		{ "show --arch minivgg_cifar10 @a.png", "leave out --arch" },
@@ -283,6 +284,10 @@ TEST_TIMEOUT(networks_of_all_kinds, 60)
 	make_files();
 	doc = vggctl_json("show --json", 0);
 	EXPECT_STREQ("shapes10", json_string_value(at(doc, "model", "name")));
+	json_decref(doc);
+	doc = vggctl_json("show --json minivgg", 0);
+	EXPECT_STREQ("minivgg_cifar10",
+		     json_string_value(at(doc, "model", "arch")));
 	json_decref(doc);
 	doc = vggctl_json("show --json minivgg_cifar10", 0);
 	EXPECT_EQ(8u, json_array_size(layers_of(doc)));

@@ -146,6 +146,17 @@ tap.refuses("a program of TorchScript",
 tap.refuses("an expanded tensor", saver({**state, "features.0.bias":
                                          torch.zeros(1).expand(32)}),
             'elements of tensor "features.0.bias" share their bytes')
+def damaged(path):
+    """One byte in the middle of the archive: of the dense layer's weights."""
+    torch.save(mini.state_dict(), path)
+    with open(path, "r+b") as file:
+        file.seek(os.path.getsize(path) // 2)
+        byte = file.read(1)
+        file.seek(-1, os.SEEK_CUR)
+        file.write(bytes([byte[0] ^ 1]))
+
+
+tap.refuses("a changed byte", damaged, "has another checksum than its bytes")
 few = {k: v for k, v in foreign.state_dict().items() if not k.startswith("head.4")}
 tap.refuses("too few tensors", saver(few),
             'before the one for "classifier.4.weight": expected [10, 512]',
