@@ -180,7 +180,7 @@ static int take_end(struct walk *w, const struct layer *l, enum vgg_op op)
 static int take_activation(struct walk *w, const struct layer *l)
 {
 	const json_t *value = json_object_get(l->options, "activation");
-	const struct vgg_arch_step *step;
+	const struct vgg_arch_step *step = NULL;
 	const char *name;
 
 	if (json_is_object(value))
@@ -271,7 +271,7 @@ static int expect_padding(struct walk *w, const struct layer *l,
 
 static int check_conv(struct walk *w, const struct layer *l)
 {
-	const struct vgg_arch_step *step;
+	const struct vgg_arch_step *step = NULL;
 	int err = take(w, l, VGG_STEP_CONV, &step);
 
 	if (!err)
@@ -295,7 +295,7 @@ static int check_conv(struct walk *w, const struct layer *l)
 
 static int check_pool(struct walk *w, const struct layer *l)
 {
-	const struct vgg_arch_step *step;
+	const struct vgg_arch_step *step = NULL;
 	int err = take(w, l, VGG_STEP_POOL, &step);
 
 	if (!err)
@@ -342,7 +342,7 @@ static int check_norm(struct walk *w, const struct layer *l)
 	bool flat = is_flat(w), first = !flat && w->config->channels_first;
 	const json_t *axis = json_object_get(l->options, "axis");
 	json_int_t channels = flat || first ? 1 : 3, n;
-	const struct vgg_arch_step *step;
+	const struct vgg_arch_step *step = NULL;
 	int err = take(w, l, VGG_STEP_NORM, &step);
 
 	if (json_array_size(axis) == 1)
@@ -357,14 +357,14 @@ static int check_norm(struct walk *w, const struct layer *l)
 
 static int check_flatten(struct walk *w, const struct layer *l)
 {
-	const struct vgg_arch_step *step;
+	const struct vgg_arch_step *step = NULL;
 
 	return take(w, l, VGG_STEP_FLATTEN, &step);
 }
 
 static int check_dense(struct walk *w, const struct layer *l)
 {
-	const struct vgg_arch_step *step;
+	const struct vgg_arch_step *step = NULL;
 	int err = take(w, l, VGG_STEP_LINEAR, &step);
 
 	if (!err)
@@ -377,7 +377,7 @@ static int check_dense(struct walk *w, const struct layer *l)
 static int check_relu(struct walk *w, const struct layer *l)
 {
 	const json_t *most = json_object_get(l->options, "max_value");
-	const struct vgg_arch_step *step;
+	const struct vgg_arch_step *step = NULL;
 	int err = take(w, l, VGG_STEP_RELU, &step);
 
 	if (!err && most && !json_is_null(most))
