@@ -659,7 +659,8 @@ static void json_eval(const struct cli *cli, const struct out_eval *e)
 			text(e->data), "part", e->part, "images",
 			integer(e->images), "classes_by",
 			e->by_name ? "name" : "number", "labels", labels);
-	json_object_set_new(doc, "warnings", pack_warnings(NULL, &e->warning, 1));
+	json_object_set_new(doc, "warnings",
+			    pack_warnings(NULL, &e->warning, 1));
 	json_object_set_new(doc, "partial", json_boolean(e->partial));
 	json_object_set_new(doc, "unreadable", pack_unreadable(e));
 	for (i = 0; i < 2; i++)

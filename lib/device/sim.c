@@ -95,8 +95,8 @@ static bool has_entry(const struct sim *s, uint32_t place)
 {
 	const struct vgg_hw_cqe *ring = s->cq.map;
 	const void *last = &ring[place % s->entries].status;
-	uint32_t word = __atomic_load_n((const uint32_t *)last,
-					__ATOMIC_ACQUIRE);
+	uint32_t word =
+		__atomic_load_n((const uint32_t *)last, __ATOMIC_ACQUIRE);
 
 	return (le32toh(word) >> 16 & 1) != (place / s->entries & 1);
 }
