@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "model/compiled.h"
 #include "model/embedded.h"
@@ -68,19 +69,57 @@ static const char *base_name(const char *path)
 	return slash ? slash + 1 : path;
 }
 
+static bool ends_with(const char *path, const char *ending)
+{
+	size_t n = strlen(path), m = strlen(ending);
+
+	return n >= m && !strcasecmp(path + n - m, ending);
+}
+
+/* What a source is, by its first bytes; where they tell nothing, by its name, so
+ * that the reader of such files says what is wrong. ONNX has no such bytes. */
+enum form { FORM_ONNX, FORM_PTH, FORM_KERAS, FORM_SAFETENSORS };
+
+static enum form form_of(const struct vgg_file *file, const char *path)
+{
+	if (vgg_pth_probe(file))
+		return FORM_PTH;
+	if (vgg_keras_probe(file))
+		return FORM_KERAS;
+	if (vgg_st_probe(file))
+		return FORM_SAFETENSORS;
+	if (ends_with(path, ".pth") || ends_with(path, ".pt"))
+		return FORM_PTH;
+	if (ends_with(path, ".h5") || ends_with(path, ".hdf5"))
+		return FORM_KERAS;
+	return ends_with(path, ".safetensors") ? FORM_SAFETENSORS : FORM_ONNX;
+}
+
 static int read_onnx(struct vgg_model *m, const char *path, int input_size)
 {
+	char what[sizeof(vgg_error_last()->what)];
+	int err;
+
 	if (input_size)
 		m->input = (struct vgg_shape){
 			.rank = 4, .dim = { 0, 0, input_size, input_size }
 		};
-	return vgg_import_onnx(path, &m->file, m);
+	err = vgg_import_onnx(path, &m->file, m);
+	if (!err || ends_with(path, ".onnx") ||
+	    vgg_error_last()->code != VGG_ERROR_MODEL_FORMAT)
+		return err;
+	/* It need not have been meant for one. */
+	snprintf(what, sizeof(what), "%s", vgg_error_last()->what);
+	return vgg_fail(MODEL_FORMAT, path, "name a file of one of these",
+			"neither .pth, safetensors nor HDF5, and it %s",
+			what);
 }
 
 static int read_source(struct vgg_model *m, const char *path,
 		       const struct vgg_import_options *o)
 {
 	const char *arch = o->arch;
+	enum form form;
 	bool compiled;
 	int err = vgg_file_open(&m->file, path);
 
@@ -94,26 +133,25 @@ static int read_source(struct vgg_model *m, const char *path,
 		return vgg_fail(MODEL_FORMAT, path,
 				"check how the file was made or downloaded",
 				"the file is empty");
-	if (o->input_size &&
-	    (vgg_pth_probe(&m->file) || vgg_keras_probe(&m->file) ||
-	     vgg_st_probe(&m->file)))
+	form = form_of(&m->file, path);
+	if (o->input_size && form != FORM_ONNX)
 		return vgg_fail(BAD_ARGUMENT, path,
 				"leave it out, or export the network to ONNX",
 				"an input size for a file of weights only; "
 				"they fit one size");
-	if (vgg_pth_probe(&m->file))
+	if (form == FORM_PTH)
 		return vgg_import_pth(path, &m->file, arch, m);
-	if (vgg_keras_probe(&m->file))
+	if (form == FORM_KERAS)
 		return vgg_import_keras(path, arch, m);
-	if (!vgg_st_probe(&m->file) && arch)
+	if (form == FORM_ONNX && arch)
 		return vgg_fail(BAD_ARGUMENT, path, "leave out --arch",
 				"no file of weights only; others say "
 				"themselves what their architecture is");
-	if (!vgg_st_probe(&m->file) && o->epsilon)
+	if (form == FORM_ONNX && o->epsilon)
 		return vgg_fail(BAD_ARGUMENT, path, "leave it out",
 				"an epsilon for no file of weights only; "
 				"others say it themselves");
-	if (!vgg_st_probe(&m->file))
+	if (form == FORM_ONNX)
 		return read_onnx(m, path, o->input_size);
 	err = already_compiled(m, path, &compiled);
 	if (err)

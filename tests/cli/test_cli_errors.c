@@ -195,6 +195,8 @@ static void make_bad_files(void)
 	write_text("bad.npy", "\x93NUMPY\x01");
 	write_text("bad.st", "this is no model");
 	write_text("bad.onnx", "this is no model");
+	write_text("bad.pt", "this is no model");
+	write_text("bad.safetensors", "this is no model");
 	write_text("two.txt", "one\ntwo\n");
 }
 
@@ -303,7 +305,23 @@ TEST(imports)
 		  { "import @none.onnx -o @o.st", "No such file",
 		    "/none.onnx" } },
 		{ "MODEL_FORMAT",
-		  { "import @bad.onnx -o @o.st", "", "/bad.onnx" } },
+		  { "import @bad.onnx -o @o.st", "is no ONNX model",
+		    "/bad.onnx" } },
+		/* By what they are, else by what they are called. */
+		{ "MODEL_FORMAT",
+		  { "import @text.jpg -o @o.st",
+		    "neither .pth, safetensors nor HDF5, and it is no ONNX "
+		    "model",
+		    "/text.jpg" } },
+		{ "MODEL_FORMAT",
+		  { "import @bad.npy -o @o.st", "neither .pth, ",
+		    "/bad.npy" } },
+		{ "MODEL_FORMAT",
+		  { "import @bad.pt -o @o.st", "the pickle is damaged",
+		    "/bad.pt" } },
+		{ "MODEL_FORMAT",
+		  { "import @bad.safetensors -o @o.st", "the header's length",
+		    "/bad.safetensors" } },
 		{ "MODEL_UNSUPPORTED",
 		  { "import --arch vgg99 --random-weights 1 -o @o.st",
 		    "\"vgg99\"", "vgg16" } },

@@ -8,6 +8,7 @@ of them has its full size.
 import os
 import sys
 import warnings
+import zipfile
 
 import torch
 from torch import nn
@@ -97,6 +98,15 @@ for dtype in (torch.float16, torch.bfloat16, torch.float64):
     rounded.load_state_dict(weights)
     for form, options in FORMS:
         tap.agrees(f"{dtype}, {form}", rounded, 32, saver(weights, **options))
+
+# A zip archive, but not PyTorch's.
+def keras_archive(path):
+    with zipfile.ZipFile(path, "w") as archive:
+        for name in "metadata.json", "config.json", "model.weights.h5":
+            archive.writestr(name, "{}")
+
+
+tap.refuses("a whole model of Keras 3", keras_archive, "unzip FILE model.weights.h5")
 
 # Every configuration, with the head of 32x32 pixels and ten classes.
 for name, config, bn in [
