@@ -30,8 +30,8 @@ struct eval_answers {
  * what was evaluated.
  */
 struct eval_state;
-/* Reads what is there of `images` images and `outputs` classes, if the file exists; else begins it. Both
- * fail if it is of something else. */
+/* Reads what is there of `images` images and `outputs` classes, if the file exists;
+ * else begins it. Both fail if it is of something else. */
 int eval_state_open(const char *path, const char *data, size_t images,
 		    unsigned int outputs, struct eval_answers answers[2],
 		    struct eval_state **state);

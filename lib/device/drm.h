@@ -54,7 +54,8 @@ struct vgg_drm {
 	pthread_mutex_t lock;	     /* all below */
 	pthread_cond_t event;	     /* a command has ended, or none sleeps */
 	uint64_t tickets, points;
-	uint64_t kept; /* results up to this ticket's were taken from the ring */
+	uint64_t
+		kept; /* results up to this ticket's were taken from the ring */
 	struct vgg_drm_job *jobs;
 	uint32_t slots;		     /* a power of two */
 	struct vgg_drm_uring *uring; /* NULL: ioctls only */

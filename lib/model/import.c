@@ -111,8 +111,7 @@ static int read_onnx(struct vgg_model *m, const char *path, int input_size)
 	/* It need not have been meant for one. */
 	snprintf(what, sizeof(what), "%s", vgg_error_last()->what);
 	return vgg_fail(MODEL_FORMAT, path, "name a file of one of these",
-			"neither .pth, safetensors nor HDF5, and it %s",
-			what);
+			"neither .pth, safetensors nor HDF5, and it %s", what);
 }
 
 static int read_source(struct vgg_model *m, const char *path,

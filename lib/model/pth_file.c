@@ -100,10 +100,11 @@ static int check_archive(struct vgg_pth *pth,
 	const struct vgg_zip_entry *order;
 
 	if (!pickle && vgg_zip_find(&pth->zip, "model.weights.h5", 16))
-		return vgg_fail(MODEL_UNSUPPORTED, path,
-				"take the weights out: unzip FILE "
-				"model.weights.h5, and import that",
-				"a whole model of Keras 3, which is an archive");
+		return vgg_fail(
+			MODEL_UNSUPPORTED, path,
+			"take the weights out: unzip FILE "
+			"model.weights.h5, and import that",
+			"a whole model of Keras 3, which is an archive");
 	if (!pickle)
 		return vgg_fail(MODEL_UNSUPPORTED, path,
 				"name a file of torch.save(), or ONNX, "

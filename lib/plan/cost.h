@@ -6,8 +6,9 @@
  * same formulas: a command takes command_cycles + max(compute, local, host). A
  * job adds job_cycles, its commands one after the other (COPY and CONV are
  * ordered by a FENCE; FENCE and END cost command_cycles each), and job_ms on the
- * host, or submit_ms if the CPU works on its own part meanwhile. The link has a speed of its own in each direction. The CPU's part comes
- * from the machine's curves.
+ * host, or submit_ms if the CPU works on its own part meanwhile. The link has a
+ * speed of its own in each direction. The CPU's part comes from the machine's
+ * curves.
  *
  * What is left out: page walks, conflicts over a memory between the card and the
  * CPU, and the upkeep of caches.
