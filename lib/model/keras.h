@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Keras' weights in HDF5 files. The file is read by a shared object of its own
- * (hdf5/plugin.h) in a process of its own; what its weights mean is here: kernels are height, width,
- * input, output, flattened features row, column, channel, and BatchNorm's
- * epsilon is 1e-3 unless the file has the network's description.
+ * (hdf5/plugin.h) in a process of its own; what its weights mean is here: kernels
+ * are height, width, input, output, flattened features row, column, channel, and
+ * BatchNorm's epsilon is 1e-3 unless the file has the network's description.
  */
 #ifndef VGG_KERAS_H
 #define VGG_KERAS_H
