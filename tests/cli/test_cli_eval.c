@@ -355,6 +355,7 @@ TEST(pictures)
 TEST(pictures_are_refused_first)
 {
 	struct ran r;
+	char *kept;
 
 	draw(0);
 	name_classes(0, 10);
@@ -368,7 +369,9 @@ TEST(pictures_are_refused_first)
 	EXPECT_EQ(2, r.status);
 	EXPECT_CONTAINS(r.err, "--svg takes a file that ends in .svg");
 	ran_free(&r);
-	EXPECT_STREQ("a network", slurp(in_tmp("net.model")));
+	kept = slurp(in_tmp("net.model"));
+	EXPECT_STREQ("a network", kept);
+	free(kept);
 	ASSERT_EQ(0, mkdir(in_tmp("folder.svg"), 0777));
 	r = eval_named("--svg @folder.svg");
 	EXPECT_STREQ("", r.out);
