@@ -247,6 +247,7 @@ static void warn_of_few(struct quantize *q)
 		 "--max-drop",
 		 ceil(100 / q->max_drop));
 	q->out.warning[1] = w;
+	cli_warn(w);
 }
 
 static int check_drop(struct quantize *q)
@@ -295,6 +296,8 @@ static int open_data(struct quantize *q)
 	if (q->max_drop < 0)
 		return 0;
 	err = vgg_dataset_open(q->data, VGG_DATASET_TEST, &q->set);
+	if (err)
+		return err;
 	err = classes_match(&q->classes, q->cli, q->set, q->data, q->how);
 	if (q->classes.warning.name)
 		q->out.warning[0] = &q->classes.warning;
@@ -335,7 +338,7 @@ static int quantize_all(struct quantize *q)
 {
 	double start = cli_now();
 	struct vgg_error error;
-	int err = quantize(q), i;
+	int err = quantize(q);
 
 	if (!err && q->max_drop >= 0)
 		err = check_drop(q);
@@ -348,9 +351,6 @@ static int quantize_all(struct quantize *q)
 		return cli_report(q->cli, &error);
 	q->cli->out->quantize(q->cli, &q->out, err ? &error : NULL);
 	quant_warn(q->report);
-	for (i = 0; i < 2; i++)
-		if (q->out.warning[i])
-			cli_warn(q->out.warning[i]);
 	return err ? cli_say(&error) : EXIT_OK;
 }
 

@@ -307,23 +307,22 @@ static int check_pool(struct walk *w, const struct layer *l)
 	return err ? err : expect_padding(w, l, step, 2);
 }
 
+static bool are_ones(const json_t *pair)
+{
+	return json_array_size(pair) == 2 &&
+	       json_integer_value(json_array_get(pair, 0)) == 1 &&
+	       json_integer_value(json_array_get(pair, 1)) == 1;
+}
+
 /* Zeros around an image that a ReLU has left are what a pool takes for nothing. */
 static int check_zeros(struct walk *w, const struct layer *l)
 {
-	const json_t *rows = json_object_get(l->options, "padding"), *row, *n;
-	size_t i, j;
+	const json_t *rows = json_object_get(l->options, "padding");
 
-	if (json_array_size(rows) != 2 || w->pad)
+	if (json_array_size(rows) != 2 || w->pad ||
+	    !are_ones(json_array_get(rows, 0)) ||
+	    !are_ones(json_array_get(rows, 1)))
 		return fail_option(w, l, "padding", "[[1,1],[1,1]]");
-	json_array_foreach(rows, i, row)
-	{
-		if (json_array_size(row) != 2)
-			return fail_option(w, l, "padding", "[[1,1],[1,1]]");
-		json_array_foreach(
-			row, j, n) if (json_integer_value(n) !=
-				       1) return fail_option(w, l, "padding",
-							     "[[1,1],[1,1]]");
-	}
 	w->pad = 1;
 	return expect_format(w, l);
 }

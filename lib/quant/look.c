@@ -16,10 +16,10 @@
  * 0..255: a deviation of 1/255 is a unit, not a statistic. There pixels are expected
  * to deviate as photographs do, by a quarter of the way from black to white.
  *
- * All of that says nothing where mean and deviation are conventions (0 and 1, a half and a
- * half): no values between 0 and 1 deviate by 0.4 unless most are at the ends. There,
- * as everywhere, images are foreign that are nearly blank, or whose neighbouring
- * pixels have nothing to do with each other: no lens makes such.
+ * All of that says nothing where mean and deviation are conventions (0 and 1, a half
+ * and a half): no values between 0 and 1 deviate by 0.4 unless most are at the ends.
+ * There, as everywhere, images are foreign that are nearly blank, or whose
+ * neighbouring pixels have nothing to do with each other: no lens makes such.
  */
 #include <math.h>
 #include <stdio.h>

@@ -211,6 +211,48 @@ TEST_TIMEOUT(images_that_cannot_tell, 120)
 	EXPECT_CONTAINS(r.err, "the images have no classes");
 	EXPECT_FALSE(exists(in_tmp("n.st")));
 	ran_free(&r);
+	r = vggctl("quantize " MODEL " -o @n.st --calib @none --max-drop 1");
+	EXPECT_EQ(1, r.status);
+	EXPECT_CONTAINS(r.err, "[NO_FILE]");
+	ran_free(&r);
+}
+
+static int times(const char *text, const char *what)
+{
+	int n = 0;
+
+	while ((text = strstr(text, what))) {
+		text += strlen(what);
+		n++;
+	}
+	return n;
+}
+
+/* Two warnings that aren't the report's: each once, in each place. */
+TEST_TIMEOUT(classes_without_names, 120)
+{
+	char class_[300], number[20];
+	struct ran r;
+	int i;
+
+	if (test_emulated())
+		SKIP("it takes minutes here, and nothing of it depends on the "
+		     "processor");
+	make_set();
+	ASSERT_EQ(0, mkdir(in_tmp("odd"), 0777));
+	for (i = 0; i < 10; i++) {
+		snprintf(class_, sizeof(class_), "../set/%s",
+			 shapes_class_name(i));
+		snprintf(number, sizeof(number), "odd/%d", i);
+		ASSERT_EQ(0, symlink(class_, in_tmp(number)));
+	}
+	r = vggctl("quantize " MODEL " -o @o.st --calib @set --max-images 4 "
+		   "--data @odd --max-drop 0.8");
+	EXPECT_EQ(1, times(r.err, "[CLASSES_BY_NUMBER]"));
+	EXPECT_EQ(1, times(r.err, "[FEW_TEST_IMAGES]"));
+	EXPECT_EQ(1, times(r.out, "CLASSES_BY_NUMBER"));
+	EXPECT_EQ(1, times(r.out, "FEW_TEST_IMAGES"));
+	ran_free(&r);
 }
 
 /* import quantises in the same ways, and warns in the same way. */
