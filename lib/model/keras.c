@@ -8,8 +8,6 @@
 #include "model/keras.h"
 #include "util/error.h"
 
-#define EPSILON 1e-3 /* Keras' default */
-
 /* Layers. */
 
 enum kind { CONV, NORM, DENSE, N_KINDS };
@@ -175,7 +173,7 @@ static int read_config(struct vgg_keras *k)
 
 	k->all.described = c->root;
 	k->all.channels_last = c->flat_by_row;
-	k->all.epsilon = c->epsilon ? c->epsilon : EPSILON;
+	k->all.epsilon = c->epsilon ? c->epsilon : VGG_KERAS_EPSILON;
 	k->all.epsilon_from = c->epsilon ? VGG_EPSILON_FILE : VGG_EPSILON_KERAS;
 	return err;
 }

@@ -13,7 +13,6 @@
 #include "model/keras_config.h"
 #include "util/error.h"
 
-#define EPSILON 1e-3 /* where the description doesn't say it */
 #define DEPTH_MAX 64
 #define LAYERS_MAX 4096
 #define ONNX_INSTEAD "import the network by way of ONNX"
@@ -185,7 +184,8 @@ static int read_epsilon(struct vgg_keras_config *c, const char *path)
 {
 	for (size_t i = 0; i < c->count; i++) {
 		const json_t *said = option(c->layers[i], "epsilon");
-		double epsilon = said ? json_number_value(said) : EPSILON;
+		double epsilon =
+			said ? json_number_value(said) : VGG_KERAS_EPSILON;
 
 		/* BatchNormalizationV1, ...V2 as well */
 		if (strncmp(class_of(c->layers[i]), "BatchNormalization", 18))

@@ -9,6 +9,9 @@
 
 #include "model/arch.h"
 
+/* Of BatchNorm, where nothing says it. */
+#define VGG_KERAS_EPSILON 1e-3
+
 struct json_t;
 
 struct vgg_keras_config {
