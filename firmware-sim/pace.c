@@ -83,16 +83,18 @@ void vgg_sim_pace_begin(struct vgg_sim *sim)
 	pace->begin = vgg_timing_max(ready, pace->rested);
 }
 
-/* (L) */
+/* A job ends, and once, however many things made it late. */
 static void note_delay(struct vgg_sim *sim, uint64_t delay)
 {
 	struct vgg_sim_stats *stats = &sim->stats;
 
 	if (delay <= VGG_SIM_LATE_NS)
 		return;
+	pthread_mutex_lock(&sim->lock);
 	stats->late_jobs++;
 	stats->late_ns += delay;
 	stats->latest_ns = vgg_timing_max(stats->latest_ns, delay);
+	pthread_mutex_unlock(&sim->lock);
 }
 
 void vgg_sim_pace_plan(struct vgg_sim *sim, const struct sim_job *job)
@@ -107,10 +109,7 @@ void vgg_sim_pace_plan(struct vgg_sim *sim, const struct sim_job *job)
 		pace->begin + vgg_timing_ns(job->cycles, sim->card.clock_khz));
 	pace->end = pace->due;
 	now = sim->clock.wait_until ? 0 : vgg_sim_time(sim);
-	if (now > pace->due) {
-		note_delay(sim, now - pace->due);
-		pace->end = now;
-	}
+	pace->end = vgg_timing_max(pace->due, now);
 	pthread_mutex_unlock(&sim->lock);
 }
 
@@ -152,9 +151,7 @@ static bool wait_for_end(struct vgg_sim *sim, struct sim_job *job)
 	}
 	/* If this thread slept too long, the time of the next job counts from
 	 * the end all the same. */
-	pthread_mutex_lock(&sim->lock);
-	note_delay(sim, now - sim->pace.end);
-	pthread_mutex_unlock(&sim->lock);
+	note_delay(sim, now - sim->pace.due);
 	return true;
 }
 
