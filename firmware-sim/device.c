@@ -11,6 +11,7 @@
  */
 #include "sim_internal.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -25,6 +26,19 @@ uint64_t vgg_sim_now(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec + 1;
+}
+
+bool vgg_sim_sleep(pthread_cond_t *wake, pthread_mutex_t *lock, uint64_t until)
+{
+	struct timespec at = {
+		.tv_sec = (time_t)((until - 1) / 1000000000),
+		.tv_nsec = (long)((until - 1) % 1000000000),
+	};
+
+	if (until == UINT64_MAX)
+		return !pthread_cond_wait(wake, lock);
+	return pthread_cond_clockwait(wake, lock, CLOCK_MONOTONIC, &at) !=
+	       ETIMEDOUT;
 }
 
 const char *vgg_sim_status_name(unsigned int status)

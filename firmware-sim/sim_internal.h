@@ -128,7 +128,10 @@ struct vgg_sim {
 	uint64_t faults;		   /* injected so far */
 };
 
-uint64_t vgg_sim_now(void);			  /* ns, monotonic, never 0 */
+uint64_t vgg_sim_now(void); /* ns, monotonic, never 0 */
+/* Until `wake` is signalled or vgg_sim_now() is `until` (UINT64_MAX: never);
+ * false: the latter. */
+bool vgg_sim_sleep(pthread_cond_t *wake, pthread_mutex_t *lock, uint64_t until);
 uint64_t vgg_sim_time(const struct vgg_sim *sim); /* by the card's clock */
 
 /* card.c: 0 or -EINVAL */

@@ -8,7 +8,7 @@
 #include <time.h>
 
 #define CHUNK 65536u /* of a DMA message; it must not block others for long */
-#define ANSWER_NS INT64_C(10000000000)
+#define ANSWER_NS UINT64_C(10000000000)
 
 /* A generator that is the same everywhere (splitmix64). */
 uint64_t simd_random(uint64_t *state)
@@ -18,20 +18,6 @@ uint64_t simd_random(uint64_t *state)
 	z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
 	z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
 	return z ^ z >> 31;
-}
-
-static struct timespec in_ns(int64_t ns)
-{
-	struct timespec at;
-
-	clock_gettime(CLOCK_MONOTONIC, &at);
-	at.tv_sec += ns / 1000000000;
-	at.tv_nsec += ns % 1000000000;
-	if (at.tv_nsec >= 1000000000) {
-		at.tv_nsec -= 1000000000;
-		at.tv_sec++;
-	}
-	return at;
 }
 
 /*
@@ -130,7 +116,7 @@ static bool must_let_go(const struct simd *s)
 /* (lock) 0 or -errno. */
 static int await(struct simd *s)
 {
-	struct timespec at = in_ns(ANSWER_NS);
+	uint64_t until = vgg_sim_now() + ANSWER_NS;
 	struct simd_dma_wait *wait = &s->wait;
 	bool late = false;
 
@@ -138,8 +124,7 @@ static int await(struct simd *s)
 		if (s->owed_count)
 			pay(s, true, UINT64_MAX);
 		else
-			late = pthread_cond_timedwait(&s->wake, &s->lock,
-						      &at) == ETIMEDOUT;
+			late = !vgg_sim_sleep(&s->wake, &s->lock, until);
 	}
 	wait->waiting = false;
 	if (wait->answered)
@@ -263,12 +248,12 @@ int simd_card_answer(struct simd *s, const struct simd_message *m)
 
 /* What lies at addr and how much of *len it has. Stays until the turn ends. */
 static bool lookup(struct simd *s, uint64_t addr, uint64_t *len, bool write,
-		   struct simd_map *found)
+		   struct bus_piece *found)
 {
-	const struct simd_map *map;
+	const struct bus_piece *map;
 
 	pthread_mutex_lock(&s->lock);
-	map = simd_dma_find(&s->dma, addr, len);
+	map = bus_map_find(&s->dma.map, addr, len);
 	if (map)
 		*found = *map;
 	pthread_mutex_unlock(&s->lock);
@@ -280,25 +265,10 @@ static bool lookup(struct simd *s, uint64_t addr, uint64_t *len, bool write,
 	return false;
 }
 
-/* An aligned word is published with release semantics: who sees the new phase
- * bit of a completion sees everything the card wrote before. */
-static void put(uint8_t *mem, const uint8_t *from, size_t len)
-{
-	uint32_t word;
-
-	if (len == sizeof(word) && (uintptr_t)mem % sizeof(word) == 0) {
-		memcpy(&word, from, sizeof(word));
-		__atomic_store_n((uint32_t *)(void *)mem, word,
-				 __ATOMIC_RELEASE);
-	} else {
-		memcpy(mem, from, len);
-	}
-}
-
 static int transfer(struct simd *s, uint64_t addr, uint8_t *data, size_t len,
 		    bool write)
 {
-	struct simd_map map;
+	struct bus_piece map;
 	uint8_t *mem;
 	uint64_t n;
 	int err = 0;
@@ -313,7 +283,7 @@ static int transfer(struct simd *s, uint64_t addr, uint8_t *data, size_t len,
 		}
 		mem = map.mem + (addr - map.addr);
 		if (write)
-			put(mem, data, n);
+			bus_publish(mem, data, n);
 		else
 			memcpy(data, mem, n);
 		simd_count(s->log.stats.dma_map_bytes, n);
@@ -334,14 +304,14 @@ static int bus_write(void *ctx, uint64_t addr, const void *from, size_t len)
 static void *bus_map(void *ctx, uint64_t addr, size_t len, bool writable)
 {
 	struct simd *s = ctx;
-	const struct simd_map *map;
+	const struct bus_piece *map;
 	uint64_t n = len;
 	uint8_t *mem = NULL;
 
 	if (s->options.dma_messages)
 		return NULL;
 	pthread_mutex_lock(&s->lock);
-	map = simd_dma_find(&s->dma, addr, &n);
+	map = bus_map_find(&s->dma.map, addr, &n);
 	if (map && n == len && map->mem && map->readable &&
 	    (!writable || map->writable))
 		mem = map->mem + (addr - map->addr);
@@ -379,16 +349,11 @@ static void bus_log(void *ctx, const char *line)
 /* (lock) Until there is work or `ns` are over (-1: never); false: quit. */
 static bool wait_for_work(struct simd *s, int64_t ns)
 {
-	struct timespec at = in_ns(ns < 0 ? 0 : ns);
+	uint64_t until = ns < 0 ? UINT64_MAX : vgg_sim_now() + (uint64_t)ns;
 	bool late = ns == 0;
 
-	while (!s->quit && !s->kicked && !late) {
-		if (ns < 0)
-			pthread_cond_wait(&s->wake, &s->lock);
-		else
-			late = pthread_cond_timedwait(&s->wake, &s->lock,
-						      &at) == ETIMEDOUT;
-	}
+	while (!s->quit && !s->kicked && !late)
+		late = !vgg_sim_sleep(&s->wake, &s->lock, until);
 	s->kicked = false;
 	return !s->quit;
 }
@@ -487,24 +452,9 @@ static void *run(void *arg)
 	return NULL;
 }
 
-static int init_sync(struct simd *s)
+static void free_all(struct simd *s)
 {
-	pthread_condattr_t attr;
-	int err;
-
-	if (pthread_condattr_init(&attr))
-		return -ENOMEM;
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	err = pthread_cond_init(&s->wake, &attr);
-	pthread_condattr_destroy(&attr);
-	if (err)
-		return -err;
-	pthread_mutex_init(&s->lock, NULL);
-	return 0;
-}
-
-static void free_sync(struct simd *s)
-{
+	vgg_sim_destroy(s->sim);
 	pthread_mutex_destroy(&s->lock);
 	pthread_cond_destroy(&s->wake);
 }
@@ -522,21 +472,19 @@ int simd_card_start(struct simd *s)
 		.kick = bus_kick,
 		.log = bus_log,
 	};
-	int err = init_sync(s);
+	int err;
 
-	if (err)
-		return err;
+	pthread_mutex_init(&s->lock, NULL);
+	pthread_cond_init(&s->wake, NULL);
 	s->sim = vgg_sim_create(&s->options.card, &bus, &options);
 	if (!s->sim) {
-		free_sync(s);
+		free_all(s);
 		return -ENOMEM;
 	}
 	vgg_sim_inject(s->sim, &s->options.injection);
 	err = pthread_create(&s->card, NULL, run, s);
-	if (err) {
-		vgg_sim_destroy(s->sim);
-		free_sync(s);
-	}
+	if (err)
+		free_all(s);
 	return -err;
 }
 
@@ -549,7 +497,6 @@ void simd_card_stop(struct simd *s)
 	/* Whatever job runs ends at its next row. */
 	vgg_sim_flr(s->sim);
 	pthread_join(s->card, NULL);
-	vgg_sim_destroy(s->sim);
 	simd_dma_clear(&s->dma);
-	free_sync(s);
+	free_all(s);
 }

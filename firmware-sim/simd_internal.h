@@ -28,6 +28,7 @@
 #ifndef VGGSIM_SIMD_INTERNAL_H
 #define VGGSIM_SIMD_INTERNAL_H
 
+#include "bus_map.h"
 #include "pci_config.h"
 #include "sim_internal.h"
 #include "simd.h"
@@ -124,17 +125,9 @@ int simd_conn_refuse(struct simd_conn *conn, const struct vfu_header *request,
  * simd_dma.c: the client's memory. Under simd.lock, except that what a lookup
  * has found stays until the card's turn ends.
  */
-struct simd_map {
-	uint64_t addr, len;
-	uint8_t *mem; /* NULL: by messages */
-	bool readable, writable;
-};
-
 struct simd_dma {
-	struct simd_map *maps; /* sorted by addr, without overlaps */
-	size_t count, room;
-	struct simd_map *revoked; /* no longer the client's, still pointed to */
-	size_t revoked_count, revoked_room;
+	struct bus_map map;	/* pieces without memory: by messages */
+	struct bus_map revoked; /* no longer the client's, still pointed to */
 };
 
 /* fd: -1 for a map without one. -errno. */
@@ -148,9 +141,6 @@ void simd_dma_unmap(struct simd_dma *dma, const struct vfu_dma_unmap *unmap,
 /* The card has let go. */
 void simd_dma_settle(struct simd_dma *dma);
 void simd_dma_clear(struct simd_dma *dma);
-/* The map at addr and how much of *len lies in it; NULL. */
-const struct simd_map *simd_dma_find(const struct simd_dma *dma, uint64_t addr,
-				     uint64_t *len);
 /* Replaces a page whose file was cut off; for the SIGBUS handler. */
 bool simd_dma_patch(void *page);
 

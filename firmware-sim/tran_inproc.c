@@ -13,19 +13,12 @@
  * interrupts that a register access causes: a handler may take a lock of the
  * host under which another thread waits for the end of a job.
  */
+#include "bus_map.h"
 #include "sim_internal.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
-
-struct mapping {
-	uint64_t addr;
-	uint8_t *mem;
-	size_t len;
-	bool writable;
-};
 
 struct vgg_sim_inproc {
 	struct vgg_sim *sim;
@@ -42,43 +35,20 @@ struct vgg_sim_inproc {
 	uint32_t messages; /* MSI vectors to deliver */
 	int levels[2];	   /* changes of INTx to deliver */
 	unsigned int level_count;
-	struct mapping *maps; /* sorted by addr, without overlaps */
-	size_t count, room;
+	struct bus_map map;
 };
 
-/* (lock) The first mapping that ends behind addr. */
-static size_t find(const struct vgg_sim_inproc *t, uint64_t addr)
-{
-	size_t lo = 0, hi = t->count;
-
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-
-		if (t->maps[mid].addr + (t->maps[mid].len - 1) < addr)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo;
-}
-
 /* The memory at addr and, in *len, how much of the wanted length it has. */
-static uint8_t *lookup(struct vgg_sim_inproc *t, uint64_t addr, size_t *len,
+static uint8_t *lookup(struct vgg_sim_inproc *t, uint64_t addr, uint64_t *len,
 		       bool write)
 {
+	const struct bus_piece *piece;
 	uint8_t *mem = NULL;
-	uint64_t offset;
-	size_t i;
 
 	pthread_mutex_lock(&t->lock);
-	i = find(t, addr);
-	if (i < t->count && t->maps[i].addr <= addr &&
-	    (!write || t->maps[i].writable)) {
-		offset = addr - t->maps[i].addr;
-		mem = t->maps[i].mem + offset;
-		if (*len > t->maps[i].len - offset)
-			*len = t->maps[i].len - offset;
-	}
+	piece = bus_map_find(&t->map, addr, len);
+	if (piece && (!write || piece->writable))
+		mem = piece->mem + (addr - piece->addr);
 	pthread_mutex_unlock(&t->lock);
 	return mem;
 }
@@ -86,7 +56,7 @@ static uint8_t *lookup(struct vgg_sim_inproc *t, uint64_t addr, size_t *len,
 static int bus_read(void *ctx, uint64_t addr, void *to, size_t len)
 {
 	uint8_t *bytes = to, *mem;
-	size_t n;
+	uint64_t n;
 
 	for (; len; len -= n, bytes += n, addr += n) {
 		n = len;
@@ -98,42 +68,25 @@ static int bus_read(void *ctx, uint64_t addr, void *to, size_t len)
 	return 0;
 }
 
-/*
- * An aligned word is published with release semantics: who sees the new phase
- * bit of a completion sees everything the card wrote before.
- */
-static void put(uint8_t *mem, const uint8_t *from, size_t len)
-{
-	uint32_t word;
-
-	if (len == sizeof(word) && (uintptr_t)mem % sizeof(word) == 0) {
-		memcpy(&word, from, sizeof(word));
-		__atomic_store_n((uint32_t *)(void *)mem, word,
-				 __ATOMIC_RELEASE);
-	} else {
-		memcpy(mem, from, len);
-	}
-}
-
 static int bus_write(void *ctx, uint64_t addr, const void *from, size_t len)
 {
 	const uint8_t *bytes = from;
 	uint8_t *mem;
-	size_t n;
+	uint64_t n;
 
 	for (; len; len -= n, bytes += n, addr += n) {
 		n = len;
 		mem = lookup(ctx, addr, &n, true);
 		if (!mem)
 			return -EFAULT;
-		put(mem, bytes, n);
+		bus_publish(mem, bytes, n);
 	}
 	return 0;
 }
 
 static void *bus_map(void *ctx, uint64_t addr, size_t len, bool writable)
 {
-	size_t n = len;
+	uint64_t n = len;
 	uint8_t *mem = lookup(ctx, addr, &n, writable);
 
 	return n == len ? mem : NULL;
@@ -202,35 +155,17 @@ static void bus_irq(void *ctx, int vector)
 	pthread_mutex_unlock(&t->lock);
 }
 
-static struct timespec deadline(int64_t ns)
-{
-	struct timespec at;
-
-	clock_gettime(CLOCK_MONOTONIC, &at);
-	at.tv_sec += ns / 1000000000;
-	at.tv_nsec += ns % 1000000000;
-	if (at.tv_nsec >= 1000000000) {
-		at.tv_nsec -= 1000000000;
-		at.tv_sec++;
-	}
-	return at;
-}
-
 /* (lock) Until there is work, `ns` are over (-1: never) or it is time to quit;
  * false then. */
 static bool wait_for_work(struct vgg_sim_inproc *t, int64_t ns)
 {
-	struct timespec at = deadline(ns < 0 ? 0 : ns);
+	uint64_t until = ns < 0 ? UINT64_MAX : vgg_sim_now() + (uint64_t)ns;
 	uint64_t asked = t->asked;
 	bool late = false;
 
-	while (!t->quit && (t->served < asked || (!t->kicked && !late))) {
-		if (ns < 0 || late)
-			pthread_cond_wait(&t->wake, &t->lock);
-		else
-			late = pthread_cond_timedwait(&t->wake, &t->lock,
-						      &at) == ETIMEDOUT;
-	}
+	while (!t->quit && (t->served < asked || (!t->kicked && !late)))
+		late |= !vgg_sim_sleep(&t->wake, &t->lock,
+				       late ? UINT64_MAX : until);
 	t->kicked = false;
 	return !t->quit;
 }
@@ -262,28 +197,12 @@ static void *run(void *arg)
 	return NULL;
 }
 
-static int init_lock(struct vgg_sim_inproc *t)
-{
-	pthread_condattr_t attr;
-	int error;
-
-	if (pthread_condattr_init(&attr))
-		return -ENOMEM;
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	error = pthread_cond_init(&t->wake, &attr);
-	pthread_condattr_destroy(&attr);
-	if (error)
-		return -error;
-	pthread_mutex_init(&t->lock, NULL);
-	return 0;
-}
-
 static void free_all(struct vgg_sim_inproc *t)
 {
 	vgg_sim_destroy(t->sim);
 	pthread_mutex_destroy(&t->lock);
 	pthread_cond_destroy(&t->wake);
-	free(t->maps);
+	bus_map_free(&t->map);
 	free(t);
 }
 
@@ -304,10 +223,8 @@ vgg_sim_inproc_create(const struct vgg_card *card,
 
 	if (!t)
 		return NULL;
-	if (init_lock(t)) {
-		free(t);
-		return NULL;
-	}
+	pthread_mutex_init(&t->lock, NULL);
+	pthread_cond_init(&t->wake, NULL);
 	t->irq = irq;
 	t->irq_ctx = ctx;
 	t->sim = vgg_sim_create(card, &bus, options);
@@ -332,48 +249,16 @@ void vgg_sim_inproc_destroy(struct vgg_sim_inproc *t)
 	free_all(t);
 }
 
-/* (lock) */
-static int make_room(struct vgg_sim_inproc *t)
-{
-	size_t room = t->room ? 2 * t->room : 16;
-	struct mapping *maps;
-
-	if (t->count < t->room)
-		return 0;
-	maps = realloc(t->maps, room * sizeof(*maps));
-	if (!maps)
-		return -ENOMEM;
-	t->maps = maps;
-	t->room = room;
-	return 0;
-}
-
-/* (lock) */
-static int insert(struct vgg_sim_inproc *t, const struct mapping *new)
-{
-	size_t i = find(t, new->addr);
-
-	if (i < t->count && t->maps[i].addr <= new->addr + (new->len - 1))
-		return -EEXIST;
-	if (make_room(t))
-		return -ENOMEM;
-	memmove(t->maps + i + 1, t->maps + i,
-		(t->count - i) * sizeof(*t->maps));
-	t->maps[i] = *new;
-	t->count++;
-	return 0;
-}
-
 int vgg_sim_inproc_map(struct vgg_sim_inproc *t, uint64_t addr, void *mem,
 		       size_t len, bool writable)
 {
-	struct mapping new = { addr, mem, len, writable };
+	struct bus_piece new = { addr, len, mem, true, writable };
 	int error;
 
 	if (!len || (addr | len) % VGG_PAGE_SIZE || addr + (len - 1) < addr)
 		return -EINVAL;
 	pthread_mutex_lock(&t->lock);
-	error = insert(t, &new);
+	error = bus_map_insert(&t->map, &new);
 	pthread_mutex_unlock(&t->lock);
 	return error;
 }
@@ -381,13 +266,11 @@ int vgg_sim_inproc_map(struct vgg_sim_inproc *t, uint64_t addr, void *mem,
 /* (lock) */
 static int take_out(struct vgg_sim_inproc *t, uint64_t addr)
 {
-	size_t i = find(t, addr);
+	size_t i = bus_map_index(&t->map, addr);
 
-	if (i == t->count || t->maps[i].addr != addr)
+	if (i == t->map.count || t->map.piece[i].addr != addr)
 		return -ENOENT;
-	t->count--;
-	memmove(t->maps + i, t->maps + i + 1,
-		(t->count - i) * sizeof(*t->maps));
+	bus_map_remove(&t->map, i);
 	return 0;
 }
 
