@@ -330,17 +330,12 @@ static const struct vgg_backend_ops drm_ops = {
 static struct vgg_drm *new_drm(const struct vgg_node *node)
 {
 	struct vgg_drm *d = calloc(1, sizeof(*d));
-	pthread_condattr_t attr;
 
 	if (!d)
 		return NULL;
 	d->base.ops = &drm_ops;
 	d->node = *node;
-	/* Deadlines must not jump with the wall clock. */
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&d->event, &attr);
-	pthread_condattr_destroy(&attr);
+	pthread_cond_init(&d->event, NULL);
 	pthread_mutex_init(&d->lock, NULL);
 	pthread_mutex_init(&d->submit_lock, NULL);
 	return d;

@@ -18,6 +18,7 @@
 #include <sys/mman.h>
 #include <xf86drm.h>
 
+#include "device/deadline.h"
 #include "device/drm.h"
 #include "trace/trace.h"
 #include "util/error.h"
@@ -135,24 +136,7 @@ int vgg_drm_outcome(const struct drm_vggaccel_result *r, bool limited,
  */
 static void start_clock(struct patience *p)
 {
-	uint64_t ms = (uint64_t)p->limit_ms + MARGIN_MS;
-
-	clock_gettime(CLOCK_MONOTONIC, &p->until);
-	p->until.tv_sec += (time_t)(ms / 1000);
-	p->until.tv_nsec += (long)(ms % 1000) * 1000000;
-	if (p->until.tv_nsec >= 1000000000) {
-		p->until.tv_sec++;
-		p->until.tv_nsec -= 1000000000;
-	}
-}
-
-static bool passed(const struct timespec *t)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec > t->tv_sec ||
-	       (now.tv_sec == t->tv_sec && now.tv_nsec >= t->tv_nsec);
+	p->until = vgg_deadline_in((uint64_t)p->limit_ms + MARGIN_MS);
 }
 
 /* Jobs that the card has ended, of whatever program, and its resets. */
@@ -271,7 +255,7 @@ static int keep_results(struct vgg_drm *d, uint32_t timeout_ms)
 	while (!err && (j = first_unkept(d)) &&
 	       d->tickets - d->kept >= d->entries) {
 		err = await(d, j, &p.until);
-		if (!err && !look(d, j) && passed(&p.until))
+		if (!err && !look(d, j) && vgg_deadline_passed(&p.until))
 			err = still_alive(d, &p, "job", d->kept + 1);
 	}
 	pthread_mutex_unlock(&d->lock);
@@ -331,7 +315,8 @@ static int wait_for_room(struct vgg_drm *d, uint32_t timeout_ms)
 		err = vgg_drm_uring_sleep(d, 0, &p.until);
 		if (err)
 			return vgg_drm_fail(d, -err, "io_uring failed");
-		if (!vgg_drm_uring_has_room(d->uring) && passed(&p.until))
+		if (!vgg_drm_uring_has_room(d->uring) &&
+		    vgg_deadline_passed(&p.until))
 			err = still_alive(d, &p, "room for job",
 					  d->tickets + 1);
 	}
@@ -419,7 +404,7 @@ int vgg_drm_wait(struct vgg_backend *b, uint64_t ticket, uint32_t timeout_ms,
 		/* Its slot may have become another's meanwhile. */
 		if (!err)
 			err = find_job(d, ticket, &j);
-		if (!err && !look(d, j) && passed(&p.until))
+		if (!err && !look(d, j) && vgg_deadline_passed(&p.until))
 			err = still_alive(d, &p, "job", ticket);
 	}
 	if (!err && j->refused)

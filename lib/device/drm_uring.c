@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "device/deadline.h"
 #include "device/drm.h"
 #include "util/disabled.h"
 #include "trace/trace.h"
@@ -199,7 +200,7 @@ int vgg_drm_uring_sleep(struct vgg_drm *d, uint64_t ticket,
 
 	if (u->sleeping) {
 		u->shared = true;
-		pthread_cond_timedwait(&d->event, &d->lock, until);
+		vgg_deadline_wait(&d->event, &d->lock, until);
 		return 0;
 	}
 	VGG_TRACE_NAMED(CALL, "io_uring_enter");

@@ -19,6 +19,7 @@
 #include <time.h>
 
 #include "device/backend.h"
+#include "device/deadline.h"
 #include "device/sim_mmu.h"
 #include "trace/trace.h"
 #include "util/error.h"
@@ -206,26 +207,6 @@ static bool reap(struct sim *s)
 	return any;
 }
 
-static void deadline_in(struct timespec *t, uint32_t ms)
-{
-	clock_gettime(CLOCK_MONOTONIC, t);
-	t->tv_sec += ms / 1000;
-	t->tv_nsec += (long)(ms % 1000) * 1000000;
-	if (t->tv_nsec >= 1000000000) {
-		t->tv_sec++;
-		t->tv_nsec -= 1000000000;
-	}
-}
-
-static bool passed(const struct timespec *t)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec > t->tv_sec ||
-	       (now.tv_sec == t->tv_sec && now.tv_nsec >= t->tv_nsec);
-}
-
 static uint64_t interrupts(struct sim *s)
 {
 	uint64_t n;
@@ -241,14 +222,13 @@ static uint64_t interrupts(struct sim *s)
  * be. Gives up the lock meanwhile. */
 static void await_event(struct sim *s, uint64_t seen)
 {
-	struct timespec until;
+	struct timespec until = vgg_deadline_in(POLL_MS);
 	bool interrupted;
 
-	deadline_in(&until, POLL_MS);
 	pthread_mutex_unlock(&s->lock);
 	pthread_mutex_lock(&s->event_lock);
-	while (s->interrupts == seen && !passed(&until))
-		pthread_cond_timedwait(&s->event, &s->event_lock, &until);
+	while (s->interrupts == seen && !vgg_deadline_passed(&until))
+		vgg_deadline_wait(&s->event, &s->event_lock, &until);
 	interrupted = s->interrupts != seen;
 	pthread_mutex_unlock(&s->event_lock);
 	pthread_mutex_lock(&s->lock);
@@ -271,12 +251,12 @@ static int check_alive(struct sim *s)
 /* After a job that never ended: reset, and fail what was in flight. */
 static int recover(struct sim *s)
 {
-	struct timespec until;
+	struct timespec until = vgg_deadline_in(RESET_MS);
 	uint64_t seq;
 
 	set_reg(s, VGG_REG_CTRL, VGG_CTRL_RESET);
-	deadline_in(&until, RESET_MS);
-	while (!(reg(s, VGG_REG_STATUS) & VGG_DEV_READY) && !passed(&until))
+	while (!(reg(s, VGG_REG_STATUS) & VGG_DEV_READY) &&
+	       !vgg_deadline_passed(&until))
 		nanosleep(&(struct timespec){ .tv_nsec = 100000 }, NULL);
 	s->lost = reg(s, VGG_REG_MAGIC) != VGG_REG_MAGIC_VALUE;
 	if (s->lost)
@@ -316,11 +296,10 @@ static int sim_wait(struct vgg_backend *b, uint64_t ticket, uint32_t timeout_ms,
 		    struct vgg_completion *c)
 {
 	struct sim *s = to_sim(b);
+	struct timespec until = vgg_deadline_in(timeout_ms);
 	struct result *r;
-	struct timespec until;
 	int err;
 
-	deadline_in(&until, timeout_ms);
 	pthread_mutex_lock(&s->lock);
 	err = check_alive(s);
 	if (!err)
@@ -331,7 +310,7 @@ static int sim_wait(struct vgg_backend *b, uint64_t ticket, uint32_t timeout_ms,
 		reap(s);
 		if (r->done)
 			break;
-		if (passed(&until)) {
+		if (vgg_deadline_passed(&until)) {
 			err = timed_out(s, ticket, timeout_ms);
 		} else {
 			await_event(s, seen);
@@ -356,7 +335,7 @@ static int sim_submit(struct vgg_backend *b, const struct vgg_job *job,
 	int err;
 
 	pthread_mutex_lock(&s->lock);
-	deadline_in(&until, timeout_ms);
+	until = vgg_deadline_in(timeout_ms);
 	err = check_alive(s);
 	/* One place stays free, so that full and empty differ. */
 	while (!err && s->seq >= s->entries - 1 &&
@@ -365,7 +344,7 @@ static int sim_submit(struct vgg_backend *b, const struct vgg_job *job,
 
 		if (reap(s))
 			continue;
-		if (passed(&until)) {
+		if (vgg_deadline_passed(&until)) {
 			err = timed_out(s, s->seq - (s->entries - 1),
 					timeout_ms);
 			/* What waited is over, but so is this attempt. */
@@ -627,13 +606,7 @@ static int load_profile(struct sim *s, const char *path)
 
 static void init_sync(struct sim *s)
 {
-	pthread_condattr_t attr;
-
-	/* Deadlines must not jump with the wall clock. */
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&s->event, &attr);
-	pthread_condattr_destroy(&attr);
+	pthread_cond_init(&s->event, NULL);
 	pthread_mutex_init(&s->memory_lock, NULL);
 	pthread_mutex_init(&s->event_lock, NULL);
 	pthread_mutex_init(&s->lock, NULL);
