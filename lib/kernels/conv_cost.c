@@ -90,8 +90,9 @@ static int blocks_together(const struct vgg_conv *c, size_t positions)
 	return (int)(((size_t)c->blocks + groups - 1) / groups);
 }
 
-/* The same of all tiles at once; sets c->together. V is written (and, before, read) and read again,
- * if it doesn't stay; so is M, if not weights are transformed for it. */
+/* The same of all tiles at once; sets c->together. V is written (and, before,
+ * read) and read again, if it doesn't stay; so is M, if not weights are
+ * transformed for it. */
 static double cost_joint(struct vgg_conv *c, unsigned int h, unsigned int w)
 {
 	double filters = (double)c->blocks * c->e->block, sum = 0,

@@ -108,44 +108,6 @@ int vgg_onnx_dequantize(struct vgg_onnx *x, struct onnx_const *c,
 	return 0;
 }
 
-/* Scale and, if there is one, zero point of the current node. */
-static int params(struct vgg_onnx *x, struct onnx_const *scale,
-		  struct onnx_const *zero, bool *has_zero)
-{
-	int64_t block;
-	int err = vgg_onnx_attr_int(x, "block_size", 0, &block);
-
-	if (!err && block)
-		err = onnx_refuse(x, "quantise per tensor or per channel",
-				  "quantised in blocks of %lld",
-				  (long long)block);
-	if (!err)
-		err = vgg_onnx_input(x, 1, scale);
-	*has_zero = vgg_onnx_has(x, 2);
-	if (!err && *has_zero)
-		err = vgg_onnx_input(x, 2, zero);
-	return err;
-}
-
-int vgg_onnx_const_dequantize(struct vgg_onnx *x, struct onnx_const *c)
-{
-	struct onnx_const scale = { 0 }, zero = { 0 };
-	bool has_zero;
-	int64_t axis;
-	int err = vgg_onnx_attr_int(x, "axis", 1, &axis);
-
-	if (!err)
-		err = vgg_onnx_input(x, 0, c);
-	if (!err)
-		err = params(x, &scale, &zero, &has_zero);
-	if (!err)
-		err = vgg_onnx_dequantize(x, c, &scale, has_zero ? &zero : NULL,
-					  axis);
-	vgg_onnx_const_free(&scale);
-	vgg_onnx_const_free(&zero);
-	return err;
-}
-
 static void quantize(const struct onnx_const *c, const struct onnx_const *scale,
 		     const struct onnx_const *zero, size_t inner,
 		     enum vgg_dtype dtype, void *to)
@@ -191,7 +153,30 @@ static int quantize_to(struct vgg_onnx *x, struct onnx_const *c,
 	return 0;
 }
 
-int vgg_onnx_const_quantize(struct vgg_onnx *x, struct onnx_const *c)
+/* Scale and, if there is one, zero point of the current node. */
+static int params(struct vgg_onnx *x, struct onnx_const *scale,
+		  struct onnx_const *zero, bool *has_zero)
+{
+	int64_t block;
+	int err = vgg_onnx_attr_int(x, "block_size", 0, &block);
+
+	if (!err && block)
+		err = onnx_refuse(x, "quantise per tensor or per channel",
+				  "quantised in blocks of %lld",
+				  (long long)block);
+	if (!err)
+		err = vgg_onnx_input(x, 1, scale);
+	*has_zero = vgg_onnx_has(x, 2);
+	if (!err && *has_zero)
+		err = vgg_onnx_input(x, 2, zero);
+	return err;
+}
+
+/* The node's constant, by its scale and zero point. */
+static int apply(struct vgg_onnx *x, struct onnx_const *c,
+		 int (*to)(struct vgg_onnx *x, struct onnx_const *c,
+			   const struct onnx_const *scale,
+			   const struct onnx_const *zero, int64_t axis))
 {
 	struct onnx_const scale = { 0 }, zero = { 0 };
 	bool has_zero;
@@ -203,8 +188,18 @@ int vgg_onnx_const_quantize(struct vgg_onnx *x, struct onnx_const *c)
 	if (!err)
 		err = params(x, &scale, &zero, &has_zero);
 	if (!err)
-		err = quantize_to(x, c, &scale, has_zero ? &zero : NULL, axis);
+		err = to(x, c, &scale, has_zero ? &zero : NULL, axis);
 	vgg_onnx_const_free(&scale);
 	vgg_onnx_const_free(&zero);
 	return err;
+}
+
+int vgg_onnx_const_dequantize(struct vgg_onnx *x, struct onnx_const *c)
+{
+	return apply(x, c, vgg_onnx_dequantize);
+}
+
+int vgg_onnx_const_quantize(struct vgg_onnx *x, struct onnx_const *c)
+{
+	return apply(x, c, quantize_to);
 }

@@ -115,6 +115,26 @@ static int fill_net(struct vgg_int8 *x)
 	return err ? err : vgg_int8_prepare_cpu(x);
 }
 
+/* Unless there was an error already. The first image fills what all share; its
+ * own places must be there then, and jobs need what comes of it. */
+static int prepare(struct vgg_int8 *x, int err, bool first,
+		   struct vgg_int8 **out)
+{
+	if (!err)
+		err = vgg_int8_place(x);
+	if (!err)
+		err = find_steps(x);
+	if (!err && first)
+		err = fill_net(x);
+	if (!err)
+		err = vgg_int8_prepare_jobs(x);
+	if (err)
+		vgg_int8_free(x);
+	else
+		*out = x;
+	return err;
+}
+
 int vgg_int8_create(const struct vgg_int8_options *options,
 		    struct vgg_int8 **out)
 {
@@ -135,38 +155,16 @@ int vgg_int8_create(const struct vgg_int8_options *options,
 			    vgg_fail_memory("int8 execution");
 	net->on_board =
 		net->card.local_free >= vgg_activation_bytes(options->model);
-	if (!err)
-		err = vgg_int8_place(x);
-	if (!err)
-		err = find_steps(x);
-	if (!err)
-		err = fill_net(x);
-	if (!err)
-		err = vgg_int8_prepare_jobs(x);
-	if (err)
-		vgg_int8_free(x);
-	else
-		*out = x;
-	return err;
+	return prepare(x, err, true, out);
 }
 
 int vgg_int8_another(const struct vgg_int8 *first, struct vgg_int8 **out)
 {
 	struct vgg_int8 *x = new_image(first->net);
-	int err;
 
 	if (!x)
 		return vgg_fail_memory("int8 execution");
-	err = vgg_int8_place(x);
-	if (!err)
-		err = find_steps(x);
-	if (!err)
-		err = vgg_int8_prepare_jobs(x);
-	if (err)
-		vgg_int8_free(x);
-	else
-		*out = x;
-	return err;
+	return prepare(x, 0, false, out);
 }
 
 void vgg_int8_free(struct vgg_int8 *x)
