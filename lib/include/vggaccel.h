@@ -548,9 +548,10 @@ int vgg_model_layer(const struct vgg_model *model, unsigned int layer,
 struct vgg_session;
 
 /*
- * Where layers run. AUTO: where the planner expects the least time; on a simulated
- * card that isn't paced, which wins no time, as OFFLOAD. CARD, CPU: all of them there. OFFLOAD: on
- * the card all that it can run and whose weights fit its memory.
+ * Where layers run. AUTO: where the planner expects the least time; on a
+ * simulated card that isn't paced, which wins no time, as OFFLOAD. CARD, CPU:
+ * all of them there. OFFLOAD: on the card all that it can run and whose weights
+ * fit its memory.
  */
 enum vgg_split { VGG_SPLIT_AUTO, VGG_SPLIT_CARD, VGG_SPLIT_CPU,
 		 VGG_SPLIT_OFFLOAD };
