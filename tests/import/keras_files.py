@@ -368,6 +368,21 @@ def crashes(path):
         done.returncode, done.stderr)
 
 
+def endless(path):
+    """A reader in circles is ended, and nobody waits for it for ever."""
+    saver(keras2, mini)(path)
+    reader = os.path.join(os.path.dirname(path), "libvggaccel-hdf5.so")
+    subprocess.run(["cc", "-shared", "-fPIC", "-Ilib", "-o", reader,
+                    "tests/import/endless_reader.c"], check=True)
+    done = subprocess.run([VGGCTL, "import", path, "-o", path + ".model"],
+                          env={**os.environ, "VGG_PLUGINS": os.path.dirname(path)},
+                          capture_output=True, text=True)
+    assert done.returncode == 1 and "libhdf5 came to no end with this file" in \
+        done.stderr and "[MODEL_FORMAT]" in done.stderr, (done.returncode, done.stderr)
+    with open(path, "rb") as file:
+        assert file.read().endswith(b"20 s")
+
+
 def hollow(file):
     """Declared, never written: HDF5 would read zeros."""
     del file[FIRST]
@@ -391,6 +406,7 @@ for name, edit in ("hollow", hollow), ("hollow and compressed", hollow_packed):
     tap.refuses(name, edited(edit), 'weights "conv2d/kernel:0" of layer conv2d have '
                 "536870912 elements, but 0 bytes in the file", suffix=".h5")
 tap.case("a file that libhdf5 crashes on", crashes)
+tap.case("a file that libhdf5 comes to no end with", endless)
 
 
 def without_reader(path):
