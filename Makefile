@@ -205,9 +205,10 @@ $(B)/vggaccel/libvggaccel-hdf5.so: $(HDF5_OBJ)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(LDSYS) $(LDSAN) -shared $^ $(LDFLAGS) $(HDF5_LIBS) -o $@
 
+CLI_LIBS := -lvggaccel -ljansson -lm
 $(B)/vggctl: $(CLI_OBJ) $(B)/$(SONAME)
 	$(Q)$(CC) $(LDSYS) $(LDSAN) $(CLI_OBJ) -Wl,-rpath,'$$ORIGIN' -L$(B) \
-		-Wl,-rpath-link,$(B) $(LDFLAGS) -lvggaccel -ljansson -lm -o $@
+		-Wl,-rpath-link,$(B) $(LDFLAGS) $(CLI_LIBS) -o $@
 
 $(B)/vggsimd: $(B)/obj/firmware-sim/vggsimd.o $(B)/libvggsimd.a \
 		$(B)/libvggsim.a
@@ -216,7 +217,9 @@ $(B)/vggsimd: $(B)/obj/firmware-sim/vggsimd.o $(B)/libvggsimd.a \
 $(B)/shapes-draw: $(B)/obj/tools/shapes/draw.o $(B)/libshapes.a
 	$(Q)$(CC) $(LDSYS) $(LDSAN) $^ $(LDFLAGS) -lpng -lturbojpeg -o $@
 
-$(B)/vggaccel.pc: lib/vggaccel.pc.in Makefile
+# PREFIX may be another one than last time; so with the man pages below.
+.PHONY: FORCE
+$(B)/vggaccel.pc: lib/vggaccel.pc.in Makefile FORCE
 	@mkdir -p $(@D)
 	$(Q)sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' $< > $@
 
@@ -392,7 +395,7 @@ install: all man
 	$(B)/vggctl completion bash > \
 		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/vggctl
 	$(CC) $(CLI_OBJ) -L$(B) -Wl,-rpath,'$$ORIGIN/../lib' $(LDFLAGS) \
-		-lvggaccel -ljansson -o $(DESTDIR)$(PREFIX)/bin/vggctl
+		$(CLI_LIBS) -o $(DESTDIR)$(PREFIX)/bin/vggctl
 	install -m 755 $(B)/vggsimd $(DESTDIR)$(PREFIX)/bin/
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/lib/udev/rules.d \
 		kmod/60-vggaccel.rules
@@ -412,8 +415,6 @@ install: all man
 
 # Man pages, if scdoc is here (make deps installs it).
 MAN	:= $(patsubst lib/man/%.scd,$(B)/man/%,$(wildcard lib/man/*.scd))
-# Paths in them follow PREFIX, which may be another one than last time.
-.PHONY: FORCE
 $(B)/man/%: lib/man/%.scd FORCE
 	@mkdir -p $(@D)
 	$(Q)sed 's|/usr/share/vggaccel|$(PREFIX)/share/vggaccel|g' $< | scdoc > $@

@@ -5,12 +5,15 @@
  *   struct vgg_device *dev;
  *   struct vgg_model *model;
  *   struct vgg_session *session;
- *   struct vgg_result result;
+ *   struct vgg_result result = VGG_INIT(result);
+ *   struct vgg_top top;
  *
  *   vgg_device_open("auto", NULL, &dev);
  *   vgg_model_load("vgg16.safetensors", &model);
  *   vgg_session_create(dev, model, NULL, &session);
  *   vgg_session_run_file(session, "cat.jpg", &result);
+ *   vgg_result_top(session, &result, &top, 1);
+ *   puts(vgg_model_label(model, top.class_));
  *
  * Conventions. Functions that can fail return 0 or a negative errno, and leave
  * code, place and next step in vgg_error_last(). The library never prints and
