@@ -145,6 +145,7 @@ struct out_plan {
 	struct vgg_plan_layer_info *planned; /* of all layers */
 	struct out_layer *layers;
 	const char *saved; /* file; NULL: it was not */
+	bool only_planned; /* `auto` runs otherwise on this device */
 };
 
 struct out_ops {

@@ -84,6 +84,17 @@ static int describe(struct plan *p, struct out_plan *out)
 	return err ? err : layers_describe(p->cli, &out->layers);
 }
 
+/* By default, runs here don't follow such a plan. */
+static bool only_planned(const struct plan *p)
+{
+	const struct vgg_plan_options *o = &p->options;
+	const struct vgg_device_info *i = &p->cli->device_info;
+
+	return i->kind == VGG_DEVICE_SIM && !i->paced &&
+	       o->split == VGG_SPLIT_AUTO && !o->file && !o->machine &&
+	       !o->what_if && !p->save;
+}
+
 static int plan_all(struct plan *p)
 {
 	struct out_plan out = { .saved = p->save };
@@ -100,6 +111,7 @@ static int plan_all(struct plan *p)
 		err = vgg_plan_save(p->plan, p->save);
 	if (!err)
 		err = describe(p, &out);
+	out.only_planned = only_planned(p);
 	if (!err)
 		cli->out->plan(cli, &out);
 	free(out.planned);

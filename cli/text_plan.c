@@ -113,4 +113,8 @@ void text_planned(const struct cli *cli, const struct out_plan *plan)
 	if (i->guessed)
 		puts("\nTimes of the CPU are guessed from what it can do, not "
 		     "measured.");
+	if (plan->only_planned)
+		puts("\nThis simulated card isn't paced and wins no time: "
+		     "without --pace or --split\nFILE, other verbs let it "
+		     "compute all that it can.");
 }

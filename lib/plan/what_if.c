@@ -124,19 +124,28 @@ static int set(struct vgg_machine *m, const char *item, unsigned int name,
 	return 0;
 }
 
-static int set_item(struct vgg_machine *m, const char *item)
+/* The index of "name=..."; NAMES: there is none. */
+static unsigned int find(const char *item)
 {
-	struct vgg_machine_card *c = &m->card;
 	size_t length = strcspn(item, "=");
-	const char *rest;
 	unsigned int i;
-	uint32_t n, link;
-	int err;
 
 	for (i = 0; i < NAMES; i++)
 		if (strlen(names[i].name) == length &&
 		    !strncmp(item, names[i].name, length))
 			break;
+	return i;
+}
+
+static int set_item(struct vgg_machine *m, const char *item)
+{
+	struct vgg_machine_card *c = &m->card;
+	size_t length = strcspn(item, "=");
+	unsigned int i = find(item);
+	const char *rest;
+	uint32_t n, link;
+	int err;
+
 	if (i == NAMES)
 		return refuse(item, "this is no property of a card");
 	if (!item[length] || number(item + length + 1, &rest, &n) ||
@@ -155,9 +164,31 @@ static int set_item(struct vgg_machine *m, const char *item)
 	return err;
 }
 
+/* Which one would it be? */
+static int check_once(const char *item, unsigned int *given)
+{
+	static const unsigned int link = 1u << LINK,
+				  width = 1u << GEN | 1u << LANES;
+	unsigned int i = find(item);
+
+	if (i == NAMES)
+		return 0;
+	if (*given & 1u << i)
+		return vgg_fail(BAD_ARGUMENT, item, "give it once",
+				"%s is given twice", names[i].name);
+	*given |= 1u << i;
+	if (*given & link && *given & width)
+		return vgg_fail(BAD_ARGUMENT, item,
+				"give the one or the others",
+				"link is the speed itself, which gen and lanes "
+				"tell, too");
+	return 0;
+}
+
 int vgg_machine_what_if(struct vgg_machine *m, const char *text)
 {
 	char item[ITEM_MAX];
+	unsigned int given = 0;
 	size_t n;
 	int err = m->has_card ? 0 : vgg_machine_set_profile(m, NULL);
 
@@ -167,7 +198,9 @@ int vgg_machine_what_if(struct vgg_machine *m, const char *text)
 			return refuse(text, "this is no property of a card");
 		memcpy(item, text, n);
 		item[n] = 0;
-		err = set_item(m, item);
+		err = check_once(item, &given);
+		if (!err)
+			err = set_item(m, item);
 		if (!text[n])
 			break;
 		text += n + 1;

@@ -325,12 +325,33 @@ TEST(a_plan_for_another_network_is_refused)
 		       "[MODEL_PRECISION]");
 }
 
+/* What `auto` is told to be here, and what it does elsewhere. */
+TEST(a_card_that_wins_no_time)
+{
+	struct ran r = vggctl("plan --device sim");
+
+	EXPECT_CONTAINS(r.out, "This simulated card isn't paced");
+	ran_free(&r);
+	r = vggctl("plan --device sim --pace");
+	EXPECT_FALSE(strstr(r.out, "isn't paced"));
+	ran_free(&r);
+	r = vggctl("plan --device sim --machine rk3399");
+	EXPECT_FALSE(strstr(r.out, "isn't paced"));
+	ran_free(&r);
+}
+
 TEST(mistakes_are_named)
 {
 	json_t *doc;
 
 	expect_failure("plan --device sim --what-if lanes=3", 2,
 		       "lanes=3: there are links of 1, 2, 4, 8 and 16 lanes",
+		       "[BAD_ARGUMENT]\n  hint: ");
+	expect_failure("plan --device sim --what-if lanes=1,gen=2,lanes=2", 2,
+		       "lanes=2: lanes is given twice",
+		       "[BAD_ARGUMENT]\n  hint: give it once");
+	expect_failure("plan --device sim --what-if link=100,lanes=1", 2,
+		       "lanes=1: link is the speed itself",
 		       "[BAD_ARGUMENT]\n  hint: ");
 	expect_failure("plan --device cpu --split card", 3, "without a card",
 		       "[NO_DEVICE]");
