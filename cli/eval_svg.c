@@ -145,11 +145,17 @@ static void measure(struct picture *p)
 	p->top = TOP + 16 + 0.72 * up;
 }
 
+#define LEGEND                                                        \
+	"rows: the images' classes; columns: the network's answers; " \
+	"green: right"
+
 static double widest(const struct picture *p)
 {
 	double most = text_width(p->title) * 8.4 + LEFT, x;
 	unsigned int i, all = p->columns + p->rest;
 
+	x = LABEL_CELL * text_width(LEGEND) + LEFT;
+	most = most > x ? most : x;
 	for (i = 0; i < all; i++) {
 		x = p->left + (i + 1) * p->side +
 		    0.75 * label_width(column_name(p, i));
@@ -174,9 +180,7 @@ static void draw_matrix(FILE *f, struct picture *p)
 	put_columns(f, p);
 	for (i = 0; i < p->c.rows; i++)
 		put_row(f, p, i);
-	svg_text(f, LEFT, height - 16, "start", " class='l'",
-		 "rows: the images' classes; columns: the network's answers; "
-		 "green: right");
+	svg_text(f, LEFT, height - 16, "start", " class='l'", LEGEND);
 	fputs("</svg>\n", f);
 }
 

@@ -29,7 +29,11 @@ static void put_scores(const struct out_eval *e, const char *before,
 			continue;
 		table_cell(&t, "%s", precision_names[i]);
 		table_cell(&t, "%.2f %%", 100 * s->top1);
-		table_cell(&t, "%.2f %%", 100 * s->top5);
+		/* All of few classes are among five. */
+		if (e->outputs > 5)
+			table_cell(&t, "%.2f %%", 100 * s->top5);
+		else
+			table_cell(&t, "-");
 		if (s->rate > 0)
 			table_cell(&t, "%s", text_rate(s->rate, rate));
 		else

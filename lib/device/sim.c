@@ -569,7 +569,9 @@ static int parse_injection(const char *text, struct vgg_sim_injection *i)
 	/* Nobody here could choose the moment. */
 	if (vgg_sim_injection_parse(text, i) || i->after_random)
 		return vgg_fail(BAD_ARGUMENT, "inject", fault_names,
-				"\"%s\" is no fault", text);
+				"\"%s\" is no fault's name with whole numbers "
+				"for after, count and arg",
+				text);
 	return 0;
 }
 

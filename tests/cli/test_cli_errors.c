@@ -382,7 +382,7 @@ TEST(devices)
 	static const struct mistake profile = { "info --card @none.card", "",
 						"/none.card" };
 	static const struct mistake fault = { "info --inject SMOKE",
-					      "\"SMOKE\" is no fault",
+					      "\"SMOKE\" is no fault's name",
 					      "inject" };
 	static const struct mistake lost = {
 		"run -m @mini.st --timeout 1 --inject ALL_ONES @a.png", "",
