@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+/* See bus_map.h. */
 #include "bus_map.h"
 
 #include <errno.h>

@@ -200,6 +200,8 @@ TEST(few)
 {
 	char *out = eval(3, 3), *svg = picture(10000);
 
+	/* All of three classes are among the first five. */
+	EXPECT_CONTAINS(out, "55.56 %      -");
 	EXPECT_CONTAINS(out, "rows: the images' classes");
 	EXPECT_CONTAINS(out, "    0 kind0000         2 1 .\n");
 	EXPECT_CONTAINS(out, "    1 an extraordina.. . 3 .\n");
